@@ -1,0 +1,1 @@
+"""Reference agents and models, one folder for each task."""

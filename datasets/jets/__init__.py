@@ -1,0 +1,1 @@
+"""Jets: generation, clustering trees, files, and the primary Lund plane."""

@@ -1,0 +1,127 @@
+"""FastJet: finding jets in events and reclustering their constituents.
+
+FastJet does the physics. Its clustering history is read in one piece per jet and turned into
+flat arrays by compiled code, because walking it through Python objects costs milliseconds a jet.
+FastJet manual: arXiv:1111.6097.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .trees import ClusteringTrees, order_from_history
+
+if TYPE_CHECKING:
+    import awkward as ak
+
+# fastjet::ClusterSequence::history_element: int parent1, parent2, child, jetp_index and two
+# doubles (fastjet/ClusterSequence.hh).
+_HISTORY_BYTES = 32
+
+RECLUSTERING_RADIUS = 1000.0
+"""C/A radius that joins all constituents of a jet whatever their distance."""
+
+
+def find_jets(
+    particles: ak.Array, radius: float, pt_min: float, rapidity_max: float, hardest: int
+) -> tuple[NDArray[np.int64], ak.Array]:
+    """Find the hardest anti-kt jets of each event.
+
+    Parameters
+    ----------
+    particles
+        Events of particles, a jagged array of records px, py, pz, E in GeV.
+    radius
+        Jet radius R.
+    pt_min
+        Smallest transverse momentum of a jet in GeV.
+    rapidity_max
+        Largest absolute rapidity of a jet.
+    hardest
+        How many jets are kept of each event: the hardest of those inside the cuts.
+
+    Returns
+    -------
+    event : int64, shape (jets,)
+        The event of each jet; the harder jet of an event comes first.
+    index : awkward array of int64, shape (jets, var)
+        The jet's constituents as positions in the event.
+    """
+    import awkward as ak
+    import fastjet
+
+    silence_banner()
+    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
+    sequence = fastjet.ClusterSequence(particles, definition)
+    jets = sequence.inclusive_jets(min_pt=pt_min)
+    index = sequence.constituent_index(min_pt=pt_min)
+    rapidity = 0.5 * np.log((jets.E + jets.pz) / (jets.E - jets.pz))
+    inside = np.abs(rapidity) < rapidity_max
+    jets, index = jets[inside], index[inside]
+    order = ak.argsort(np.hypot(jets.px, jets.py), axis=1, ascending=False)[:, :hardest]
+    event = np.repeat(np.arange(len(jets)), ak.to_numpy(ak.num(order)))
+    return event, ak.flatten(index[order], axis=1)
+
+
+def cluster(offsets: NDArray[np.int64], momenta: NDArray[np.float64]) -> ClusteringTrees:
+    """Recluster the constituents of jets with Cambridge/Aachen.
+
+    Parameters
+    ----------
+    offsets
+        int64, shape (jets + 1,): where each jet's constituents begin.
+    momenta
+        float64, shape (constituents, 4): px, py, pz, E in GeV, in any order.
+
+    Returns
+    -------
+    ClusteringTrees
+
+    Raises
+    ------
+    RuntimeError
+        If FastJet's history is not laid out as its header says.
+    """
+    import fastjet
+
+    silence_banner()
+    definition = fastjet.JetDefinition(fastjet.cambridge_algorithm, RECLUSTERING_RADIUS)
+    parents = [np.empty((0, 2), np.int32)]
+    rows = momenta.tolist()
+    bounds = offsets.tolist()
+    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        if stop - start > 1:
+            parents.append(_recombinations(rows[start:stop], definition))
+    order, softer_size = order_from_history(offsets, momenta, np.concatenate(parents))
+    return ClusteringTrees(offsets, np.ascontiguousarray(momenta[order]), softer_size)
+
+
+def _recombinations(particles: list[list[float]], definition: Any) -> NDArray[np.int32]:
+    """Parents of each recombination, int32 of shape (particles - 1, 2)."""
+    import fastjet
+    from fastjet._swig import ClusterSequence
+
+    sequence = ClusterSequence([fastjet.PseudoJet(*p) for p in particles], definition)
+    # history() is an opaque pointer to std::vector<history_element>, whose first two words are
+    # the addresses of its begin and its end.
+    begin, end = (ctypes.c_size_t * 2).from_address(int(sequence.history()))
+    if end - begin != 2 * len(particles) * _HISTORY_BYTES:
+        raise RuntimeError(
+            f"FastJet's history of {len(particles)} particles has {end - begin} bytes instead of "
+            f"{2 * len(particles) * _HISTORY_BYTES}: this fastjet version is not supported, "
+            "install the one in constraints.txt"
+        )
+    raw = (ctypes.c_char * (end - begin)).from_address(begin)
+    history = np.frombuffer(raw, np.int32).reshape(-1, _HISTORY_BYTES // 4)
+    return history[len(particles) : -1, :2].copy()
+
+
+def silence_banner() -> None:
+    """Keep FastJet from printing its banner into the user's output."""
+    from fastjet._swig import ClusterSequence
+
+    ClusterSequence.set_fastjet_banner_stream(None)

@@ -1,0 +1,30 @@
+"""The list of environments that `gymnasium.make` knows once hepgym is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+
+_JET_GROOMING = {
+    "entry_point": "hepgym.envs.jet_grooming.env:JetGroomingEnv",
+    "vector_entry_point": "hepgym.envs.jet_grooming.vector_env:JetGroomingVectorEnv",
+}
+
+ENVIRONMENTS: dict[str, dict[str, Any]] = {
+    "JetGrooming-v0": _JET_GROOMING,
+    "JetGroomingTop-v0": _JET_GROOMING
+    | {
+        "kwargs": {
+            "signal": "jets/top-500GeV-v1",
+            "reward": {"mass_target": 173.2, "background_weight": 1.0},
+            "p_bkg": 0.2,
+        }
+    },
+}
+
+
+def register_environments() -> None:
+    """Register every environment of `ENVIRONMENTS` with Gymnasium."""
+    for name, arguments in ENVIRONMENTS.items():
+        gymnasium.register(id=name, **arguments)
