@@ -74,9 +74,7 @@ class DatasetSpec:
         self._bundled(split)
         return _BUNDLED / self.id / f"{split}.root"
 
-    def generated_file(
-        self, settings: GeneratorSettings, split: str, size: int, seed: int
-    ) -> Path:
+    def generated_file(self, settings: GeneratorSettings, split: str, size: int, seed: int) -> Path:
         """Where `hepgym data generate` puts a sample unless told otherwise."""
         name = "-".join([*settings.variant(), split, str(size), f"seed{seed}"])
         return data_folder() / self.id / f"{name}.root"
@@ -92,7 +90,41 @@ class DatasetSpec:
         return self.bundled[split]
 
 
-_BUNDLED_SPLITS: dict[str, dict[str, BundledSplit]] = {}
+_BUNDLED_SPLITS: dict[str, dict[str, BundledSplit]] = {
+    "jets/W-500GeV-v1": {
+        "test": BundledSplit(
+            10000, "a965b509b8bd64c870b0b7c0af99ee7243b3803934a921c6ac8e1b22c37e5682"
+        ),
+        "validation": BundledSplit(
+            5000, "598a2c2dd1b2a1e5b7b62a260e767230a0da2650f1ee76e78e2963975c24f6e3"
+        ),
+        "train": BundledSplit(
+            12000, "6aded51ecf4b34011930f6a5f60b1860a047683a9046a21025bc4ca3977efe83"
+        ),
+    },
+    "jets/QCD-500GeV-v1": {
+        "test": BundledSplit(
+            10000, "b81a74af652689c3b778b2cc08a9c12fb1d7da583e6c194afa0f26f654352753"
+        ),
+        "validation": BundledSplit(
+            5000, "630066f159765b703ff39705cafd41b0e1f98b3a61eedbfd91f002e81221134e"
+        ),
+        "train": BundledSplit(
+            12000, "02bf2c89ecdae73a59664e4a1be02e65326ead5dc55e35a6779b14b9a94e59ad"
+        ),
+    },
+    "jets/top-500GeV-v1": {
+        "test": BundledSplit(
+            10000, "aad7c38adc9a186b07fba9421fafc5449db5da098ba6d859d88f43bd123efd05"
+        ),
+        "validation": BundledSplit(
+            5000, "338b4947c24a586a140ce693ac0c484b3a2625fe65d4084dfc7f7ca619fd0840"
+        ),
+        "train": BundledSplit(
+            12000, "d38ff6f7b04cefe2c001aa7c410f99d308d8c4581d721053014ff08573f0e8cf"
+        ),
+    },
+}
 
 
 def _specs() -> dict[str, DatasetSpec]:

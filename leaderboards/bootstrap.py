@@ -40,6 +40,7 @@ class Estimate:
     high95: float
 
     def __str__(self) -> str:
+        """Value and error with two digits of the error, for example "4.66 ± 0.41"."""
         if self.error <= 0.0:
             return f"{self.value:g}"
         digits = max(0, 1 - math.floor(math.log10(self.error)))

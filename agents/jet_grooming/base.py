@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,7 +103,7 @@ class Allowed:
     condition
         The condition in words or symbols.
     holds
-        The same as a function of a finite number.
+        The same as a function of a number; False for NaN.
     whole
         Whether the parameter is an integer.
     optional
@@ -112,9 +111,20 @@ class Allowed:
     """
 
     condition: str
-    holds: Callable[[float], bool]
+    holds: Callable[[Any], bool]
     whole: bool = False
     optional: bool = False
+
+    def admits(self, value: Any) -> bool:
+        """Whether a value is of the right type and within the condition."""
+        if value is None:
+            return self.optional
+        kind = numbers.Integral if self.whole else numbers.Real
+        return type(value) is not bool and isinstance(value, kind) and self.holds(value)
+
+    def __str__(self) -> str:
+        kind = "an integer" if self.whole else "a number"
+        return f"{kind} with {self.condition}{' or None' if self.optional else ''}"
 
 
 def parameter(default: float | int | None, allowed: Allowed) -> Any:
@@ -139,23 +149,12 @@ class ClassicalGroomer(Groomer):
         for field in self.parameter_fields():
             allowed: Allowed = field.metadata["allowed"]
             value = getattr(self, field.name)
-            if value is None and allowed.optional:
-                continue
-            kind = numbers.Integral if allowed.whole else numbers.Real
-            if (
-                not isinstance(value, kind)
-                or isinstance(value, bool)
-                or not math.isfinite(value)
-                or not allowed.holds(float(value))
-            ):
-                article = "an integer" if allowed.whole else "a number"
-                none = " or None" if allowed.optional else ""
-                raise ValueError(
-                    f"{self.name}: {field.name} is {value!r} but must be {article} with "
-                    f"{allowed.condition}{none}"
-                )
-            # NumPy scalars become Python numbers, which JSON can hold.
-            object.__setattr__(self, field.name, int(value) if allowed.whole else float(value))
+            if not allowed.admits(value):
+                raise ValueError(f"{self.name}: {field.name} is {value!r} but must be {allowed}")
+            if value is not None:
+                # NumPy scalars become Python numbers, which JSON can hold.
+                number = int(value) if allowed.whole else float(value)
+                object.__setattr__(self, field.name, number)
 
 
 class NodePolicy(Protocol):
@@ -270,9 +269,7 @@ def apply_decisions(trees: ClusteringTrees, decisions: NDArray[np.uint8]) -> Gro
     return GroomedJets(momenta, decisions=canonical_decisions(trees, decisions))
 
 
-def canonical_decisions(
-    trees: ClusteringTrees, decisions: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
+def canonical_decisions(trees: ClusteringTrees, decisions: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Decisions with 0 at every node that is never reached.
 
     Decisions inside a removed branch have no effect. With them set to 0, decisions are equal if
@@ -290,7 +287,8 @@ def canonical_decisions(
     numpy.ndarray
         uint8, shape (nodes,).
     """
-    return _canonical_decisions(trees.node_offsets, trees.softer_size, decisions)
+    out: NDArray[np.uint8] = _canonical_decisions(trees.node_offsets, trees.softer_size, decisions)
+    return out
 
 
 @numba.njit(cache=True)
@@ -323,7 +321,8 @@ def remove_until(trees: ClusteringTrees, stop: NDArray[np.bool_]) -> NDArray[np.
     numpy.ndarray
         uint8, shape (nodes,), in canonical form.
     """
-    return _remove_until(trees.node_offsets, trees.softer_size, stop)
+    out: NDArray[np.uint8] = _remove_until(trees.node_offsets, trees.softer_size, stop)
+    return out
 
 
 @numba.njit(cache=True)

@@ -6,6 +6,7 @@ They do not play on the Cambridge/Aachen tree, so their result is a set of const
 from __future__ import annotations
 
 import abc
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ class _ReclusteringGroomer(ClassicalGroomer):
         """FastJet object that maps a jet to the groomed jet."""
 
     def groom(self, trees: ClusteringTrees) -> GroomedJets:
-        """Groom every jet, about 0.25 ms each.
+        """Groom every jet, about 0.3 ms each.
 
         Parameters
         ----------
@@ -50,7 +51,7 @@ class _ReclusteringGroomer(ClassicalGroomer):
         kept = np.zeros(len(trees.constituents), np.bool_)
         rows = trees.constituents.tolist()
         bounds = trees.offsets.tolist()
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in itertools.pairwise(bounds):
             particles = [fastjet.PseudoJet(*row) for row in rows[start:stop]]
             for index, particle in enumerate(particles, start):
                 particle.set_user_index(index)

@@ -35,9 +35,7 @@ _BETA = Allowed("-10 <= beta <= 10", lambda value: -10.0 <= value <= 10.0)
 _PASSES = Allowed("N >= 1", lambda value: value >= 1, whole=True, optional=True)
 
 
-def soft_drop_fails(
-    states: NDArray[np.float32], z_cut: float, beta: float
-) -> NDArray[np.bool_]:
+def soft_drop_fails(states: NDArray[np.float32], z_cut: float, beta: float) -> NDArray[np.bool_]:
     """Whether splittings fail the Soft Drop condition.
 
     Parameters
@@ -114,9 +112,7 @@ class RecursiveSoftDrop(ClassicalGroomer, NodeGroomer):
         decisions = node_decisions(trees, self)
         if self.N is not None:
             order = visit_order(trees)
-            decisions = _keep_after(
-                trees.node_offsets, trees.softer_size, order, decisions, self.N
-            )
+            decisions = _keep_after(trees.node_offsets, trees.softer_size, order, decisions, self.N)
         return apply_decisions(trees, decisions)
 
 

@@ -58,9 +58,7 @@ class ClusteringTrees:
 
     @functools.cached_property
     def _momenta(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return _node_momenta(
-            self.offsets, self.node_offsets, self.constituents, self.softer_size
-        )
+        return _node_momenta(self.offsets, self.node_offsets, self.constituents, self.softer_size)
 
     @property
     def node_momenta(self) -> NDArray[np.float64]:

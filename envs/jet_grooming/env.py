@@ -125,7 +125,6 @@ class JetGroomingEnv(gymnasium.Env[NDArray[np.float32], int]):
         self.action_space = gymnasium.spaces.Discrete(2)
         self.game = load_game(signal, background, split, self.reward)
         self.episodes = self.game.new_episodes(1)
-        self._state = self.game.table.nodes["state"]
         self._state_dim = state_dim
         self._playing = False
         self._begun = False
@@ -204,7 +203,7 @@ class JetGroomingEnv(gymnasium.Env[NDArray[np.float32], int]):
 
     def _observation(self, place: int) -> NDArray[np.float32]:
         if place < self._visits:
-            return self._state[self._first + place, : self._state_dim].copy()
+            return self.game.table.state[self._first + place, : self._state_dim].copy()
         return np.zeros(self._state_dim, np.float32)
 
     def _info(self, place: int, mass: float) -> Info:

@@ -6,49 +6,54 @@ trajectories to the last bit.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.jets.trees import STATE_FIELDS, ClusteringTrees, mass
-from .grooming import KEEP, REMOVE
 from .reward import GroomingReward, mass_reward
 from .visiting import visit_plan
 
 BACKGROUND = 0
 SIGNAL = 1
-UNREACHED = 2
-"""Status of a node inside a removed branch; the others are ``KEEP`` and ``REMOVE``."""
 
+_CACHE_LINE = 64  # bytes
+_WORD = 64  # bits
 
-NODE = np.dtype(
-    [
-        ("softer", np.float64, (4,)),
-        ("state", np.float32, (len(STATE_FIELDS),)),
-        ("shaping", np.float32, (2,)),
-        ("origin", np.int32),
-    ]
-)
-"""All that a step needs of a node, 64 bytes: one cache line, because thousands of games that
-walk through different jets wait for memory before anything else.
-
-softer: four-momentum of the softer branch in GeV; state: the node state; shaping: the reward's
-part that depends on the action (keep, remove); origin: see `visiting.visit_plan`.
-"""
+# Position of the only bit that is set in a word, by de Bruijn multiplication.
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_BIT_POSITION = np.zeros(_WORD, np.int64)
+for _bit in range(_WORD):
+    _BIT_POSITION[(((1 << _bit) * int(_DE_BRUIJN)) % (1 << 64)) >> 58] = _bit
 
 
 class JetTable(NamedTuple):
     """Signal jets followed by background jets, nodes in visiting order.
 
+    ``softer``, ``state`` and ``shaping`` are columns of one block of memory in which each node
+    fills one cache line: thousands of games that walk through different jets wait for memory
+    before anything else.
+
     Attributes
     ----------
     first
         int64, shape (jets + 1,): jet ``j`` owns the nodes ``first[j]:first[j + 1]``.
-    nodes
-        `NODE`, shape (nodes,).
+    softer
+        float64, shape (nodes, 4): four-momentum of each node's softer branch in GeV.
+    state
+        float32, shape (nodes, 5): node states.
+    shaping
+        float32, shape (nodes, 2): the reward's part that depends on the action (keep, remove).
+    word_first
+        int64, shape (jets + 1,): jet ``j`` with n nodes owns ``word_first[j]:word_first[j + 1]``
+        of the next column, ceil(n / 64) words for each of its nodes.
+    branch
+        uint64: the nodes in each node's softer branch as a set of bits, one for each place in the
+        jet's visiting order. Padded, so that a longest row can be read at every place.
     momentum
         float64, shape (jets, 4): four-momentum of the ungroomed jet in GeV.
     mass_parameters
@@ -58,7 +63,11 @@ class JetTable(NamedTuple):
     """
 
     first: NDArray[np.int64]
-    nodes: NDArray[np.void]
+    softer: NDArray[np.float64]
+    state: NDArray[np.float32]
+    shaping: NDArray[np.float32]
+    word_first: NDArray[np.int64]
+    branch: NDArray[np.uint64]
     momentum: NDArray[np.float64]
     mass_parameters: NDArray[np.float64]
     signals: NDArray[np.int64]
@@ -77,8 +86,10 @@ class Episodes(NamedTuple):
         int64, shape (envs,): place of the current node in the jet's visiting order.
     momentum
         float64, shape (envs, 4): four-momentum of the jet as groomed so far, in GeV.
-    status
-        uint8, shape (envs, longest): what became of each node visited so far.
+    alive
+        uint64, shape (envs, words): the places that are not in a removed branch, as bits.
+    action
+        uint8, shape (envs, longest): what was decided at each node visited so far.
     """
 
     jet: NDArray[np.int64]
@@ -86,7 +97,8 @@ class Episodes(NamedTuple):
     visits: NDArray[np.int64]
     place: NDArray[np.int64]
     momentum: NDArray[np.float64]
-    status: NDArray[np.uint8]
+    alive: NDArray[np.uint64]
+    action: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,8 @@ class GroomingGame:
         The jets.
     node
         int64, shape (nodes,): for each row of the table the node's index in its jet's tree.
+    origin
+        int32, shape (nodes,): how each node is reached, see `visiting.visit_plan`.
     plain_mass
         float64, shape (jets,): mass of the ungroomed jets in GeV.
     playable_signal, playable_background
@@ -107,9 +121,19 @@ class GroomingGame:
 
     table: JetTable
     node: NDArray[np.int64]
+    origin: NDArray[np.int32]
     plain_mass: NDArray[np.float64]
     playable_signal: NDArray[np.int64]
     playable_background: NDArray[np.int64]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Pickling stores each column by itself; bring them together again.
+        self.__dict__.update(state)
+        names = ("softer", "state", "shaping")
+        columns = dict(zip(names, _interleaved(len(self.node)), strict=True))
+        for name, column in columns.items():
+            column[:] = getattr(self.table, name)
+        self.__dict__["table"] = self.table._replace(**columns)
 
     @property
     def signals(self) -> int:
@@ -125,12 +149,11 @@ class GroomingGame:
             visits=np.zeros(envs, np.int64),
             place=np.zeros(envs, np.int64),
             momentum=np.zeros((envs, 4)),
-            status=np.zeros((envs, longest), np.uint8),
+            alive=np.zeros((envs, words(longest)), np.uint64),
+            action=np.zeros((envs, longest), np.uint8),
         )
 
-    def draw(
-        self, random: np.random.Generator, p_bkg: float, number: int
-    ) -> NDArray[np.int64]:
+    def draw(self, random: np.random.Generator, p_bkg: float, number: int) -> NDArray[np.int64]:
         """Draw jets with splittings; each is background with probability ``p_bkg``.
 
         Parameters
@@ -172,7 +195,9 @@ class GroomingGame:
             raise ValueError(f"there is no {kind} jet {jet}: the sample has jets 0 to {number - 1}")
         row = jet if label == SIGNAL else self.signals + jet
         if self.table.first[row + 1] == self.table.first[row]:
-            raise ValueError(f"{kind} jet {jet} has a single constituent: there is nothing to decide")
+            raise ValueError(
+                f"{kind} jet {jet} has a single constituent: there is nothing to decide"
+            )
         return row
 
 
@@ -203,19 +228,30 @@ def prepare(
         if not count.any():
             raise ValueError(f"the {name} sample has no jet with two or more constituents")
     plans = [visit_plan(trees) for trees in samples]
-    rows = _cache_aligned(sum(int(count.sum()) for count in nodes))
-    rows["state"] = np.concatenate(
-        [t.states[order] for t, (order, _) in zip(samples, plans, strict=True)]
-    )
-    rows["softer"] = np.concatenate(
-        [t.softer_momenta[order] for t, (order, _) in zip(samples, plans, strict=True)]
-    )
-    rows["origin"] = np.concatenate([origin for _, origin in plans])
-    rows["shaping"] = reward.shaping(rows["state"])
+    counts = np.concatenate(nodes)
+    columns = _interleaved(int(counts.sum()))
+    row = 0
+    for trees, (order, _) in zip(samples, plans, strict=True):
+        rows = slice(row, row + len(order))
+        softer, state, shaping = (column[rows] for column in columns)
+        _in_order(order, trees.softer_momenta, softer)
+        _in_order(order, trees.states, state)
+        shaping[:] = reward.shaping(state)
+        row += len(order)
     momentum = np.concatenate([trees.jet_momenta for trees in samples])
     table = JetTable(
-        first=np.concatenate([[0], np.cumsum(np.concatenate(nodes))]),
-        nodes=rows,
+        first=np.concatenate([[0], np.cumsum(counts)]),
+        softer=columns[0],
+        state=columns[1],
+        shaping=columns[2],
+        word_first=np.concatenate([[0], np.cumsum(counts * words(counts))]),
+        branch=np.concatenate(
+            [
+                softer_branches(trees.node_offsets, trees.softer_size, order)
+                for trees, (order, _) in zip(samples, plans, strict=True)
+            ]
+            + [np.zeros(words(counts.max()), np.uint64)]
+        ),
         momentum=momentum,
         mass_parameters=reward.mass_parameters(),
         signals=np.array([len(signal)]),
@@ -228,18 +264,66 @@ def prepare(
                 for trees, (order, _), count in zip(samples, plans, nodes, strict=True)
             ]
         ),
+        origin=np.concatenate([origin for _, origin in plans]),
         plain_mass=mass(momentum),
         playable_signal=np.flatnonzero(nodes[0]),
         playable_background=len(signal) + np.flatnonzero(nodes[1]),
     )
 
 
-def _cache_aligned(nodes: int) -> NDArray[np.void]:
-    """Uninitialised array of `NODE` that begins at a cache line."""
-    line = NODE.itemsize
-    memory = np.empty((nodes + 1) * line, np.uint8)
-    start = -memory.ctypes.data % line
-    return memory[start : start + nodes * line].view(NODE)
+def words(nodes: Any) -> Any:
+    """Words of 64 bits that hold a bit for each of ``nodes`` nodes, elementwise."""
+    return (nodes + _WORD - 1) // _WORD
+
+
+@numba.njit(cache=True)
+def softer_branches(node_offsets, softer_size, order):  # type: ignore[no-untyped-def]
+    """Nodes in each softer branch as bits, see ``JetTable.branch``."""
+    total = 0
+    longest = 1
+    for j in range(len(node_offsets) - 1):
+        n = node_offsets[j + 1] - node_offsets[j]
+        total += n * ((n + 63) // 64)
+        longest = max(longest, n)
+    out = np.zeros(total, np.uint64)
+    place_of = np.empty(longest, np.int64)
+    row = 0
+    for j in range(len(node_offsets) - 1):
+        first = node_offsets[j]
+        n = node_offsets[j + 1] - first
+        width = (n + 63) // 64
+        for place in range(n):
+            place_of[order[first + place] - first] = place
+        for place in range(n):
+            node = order[first + place]
+            # The nodes of the softer branch follow directly, one less than its constituents.
+            for inside in range(node + 1, node + softer_size[node]):
+                gone = place_of[inside - first]
+                out[row + gone // 64] |= np.uint64(1) << np.uint64(gone % 64)
+            row += width
+    return out
+
+
+def _interleaved(
+    nodes: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
+    """Columns ``softer``, ``state`` and ``shaping`` in memory with one cache line for each node."""
+    # empty, not zeros: only then does NumPy ask for huge pages, which spare address lookups.
+    memory = np.empty((nodes + 1) * _CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    lines = memory[start : start + nodes * _CACHE_LINE].reshape(nodes, _CACHE_LINE)
+    return (
+        lines.view(np.float64)[:, :4],
+        lines.view(np.float32)[:, 8 : 8 + len(STATE_FIELDS)],
+        lines.view(np.float32)[:, 14:16],
+    )
+
+
+@numba.njit(cache=True)
+def _in_order(order, values, out):  # type: ignore[no-untyped-def]
+    for place in range(len(order)):
+        for c in range(values.shape[1]):
+            out[place, c] = values[order[place], c]
 
 
 @numba.njit(cache=True)
@@ -250,9 +334,11 @@ def begin(table, episodes, env, jet):  # type: ignore[no-untyped-def]
     episodes.visits[env] = table.first[jet + 1] - table.first[jet]
     episodes.place[env] = 0
     episodes.momentum[env] = table.momentum[jet]
+    episodes.alive[env] = ~np.uint64(0)
 
 
-@numba.njit(cache=True)
+# Inlined, because a call counts references to every array of the tables.
+@numba.njit(cache=True, error_model="numpy", inline="always")
 def play(table, episodes, env, action):  # type: ignore[no-untyped-def]
     """Decide at the current node of one environment and go on to the next surviving node.
 
@@ -262,35 +348,51 @@ def play(table, episodes, env, action):  # type: ignore[no-untyped-def]
     mass : float64, in GeV, negative where m^2 is
     terminated : bool
     """
+    # Elements are addressed one by one: a view of a row costs more than the arithmetic.
     first = episodes.first[env]
     visits = episodes.visits[env]
     place = episodes.place[env]
-    status = episodes.status[env]
-    p = episodes.momentum[env]
-    status[place] = action
-    if action == REMOVE:
-        softer = table.nodes[first + place].softer
-        for c in range(4):
-            p[c] -= softer[c]
-    m2 = (p[3] + p[2]) * (p[3] - p[2]) - p[0] * p[0] - p[1] * p[1]
-    m = np.sqrt(m2) if m2 >= 0.0 else -np.sqrt(-m2)
+    jet = episodes.jet[env]
+    node = first + place
+    episodes.action[env, place] = action
+    # Multiplied rather than branched upon: the processor cannot guess an action.
+    px = episodes.momentum[env, 0] - action * table.softer[node, 0]
+    py = episodes.momentum[env, 1] - action * table.softer[node, 1]
+    pz = episodes.momentum[env, 2] - action * table.softer[node, 2]
+    energy = episodes.momentum[env, 3] - action * table.softer[node, 3]
+    episodes.momentum[env, 0] = px
+    episodes.momentum[env, 1] = py
+    episodes.momentum[env, 2] = pz
+    episodes.momentum[env, 3] = energy
+    m2 = (energy + pz) * (energy - pz) - px * px - py * py
+    m = math.copysign(math.sqrt(abs(m2)), m2)
     reward = (
-        mass_reward(m, episodes.jet[env] < table.signals[0], table.mass_parameters)
-        + table.nodes[first + place].shaping[action]
+        mass_reward(m, jet < table.signals[0], table.mass_parameters) + table.shaping[node, action]
     )
-    place += 1
-    while place < visits:
-        way = table.nodes[first + place].origin
-        parent = status[abs(way) - 1]
-        if parent == KEEP or (parent == REMOVE and way > 0):
-            break
-        status[place] = UNREACHED
-        place += 1
+    # The next node is the lowest bit above this place that is still alive. Words are treated
+    # alike, without a branch that depends on the jet: wrong guesses of the processor would cost
+    # more than all the rest.
+    width = (visits + 63) >> 6
+    row = table.word_first[jet] + place * width
+    word = place >> 6
+    above = ~np.uint64(1) << np.uint64(place & 63)
+    removed = np.uint64(0) - np.uint64(action)
+    place = visits
+    for k in range(episodes.alive.shape[1] - 1, -1, -1):
+        own = np.uint64(0) - np.uint64(k < width)
+        left = episodes.alive[env, k] & ~(table.branch[row + k] & removed & own)
+        episodes.alive[env, k] = left
+        ahead = above if k == word else np.uint64(0) - np.uint64(k > word)
+        bits = left & ahead
+        lowest = bits & (np.uint64(0) - bits)
+        bit = _BIT_POSITION[(lowest * _DE_BRUIJN) >> np.uint64(58)]
+        place = (k << 6) + bit if bits else place
+    place = min(place, visits)
     episodes.place[env] = place
     return reward, m, place == visits
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def play_many(table, episodes, actions, idle, reward, mass, terminated):  # type: ignore[no-untyped-def]
     """Play one step in every environment that is not ``idle``."""
     for env in range(len(actions)):
@@ -312,8 +414,9 @@ def observe(table, episodes, node, observation, node_index):  # type: ignore[no-
         if episodes.place[env] < episodes.visits[env]:
             row = episodes.first[env] + episodes.place[env]
             for c in range(observation.shape[1]):
-                observation[env, c] = table.nodes[row].state[c]
+                observation[env, c] = table.state[row, c]
             node_index[env] = node[row]
         else:
-            observation[env] = 0.0
+            for c in range(observation.shape[1]):
+                observation[env, c] = 0.0
             node_index[env] = -1

@@ -42,7 +42,9 @@ def groom(trees: ClusteringTrees, decisions: ArrayLike) -> NDArray[np.float64]:
     nodes = len(trees.softer_size)
     if array.shape != (nodes,):
         raise ValueError(f"decisions have shape {array.shape}, these jets need ({nodes},)")
-    if array.dtype.kind not in "bui" or (array.dtype.kind != "b" and ((array != 0) & (array != 1)).any()):
+    if array.dtype.kind not in "bui" or (
+        array.dtype.kind != "b" and ((array != 0) & (array != 1)).any()
+    ):
         raise ValueError("decisions must be 0 (keep) or 1 (remove) for each node")
     return _groom(
         trees.node_offsets,

@@ -8,26 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.jets.trees import STATE_FIELDS, mass
-from .game import UNREACHED, Episodes, GroomingGame
+from .game import Episodes, GroomingGame
 from .grooming import KEEP, REMOVE
 
-_CURRENT = 3
-_AHEAD = 4
+# What became of a node, beside KEEP and REMOVE.
+UNREACHED, CURRENT, AHEAD = range(2, 5)
 
 # status: (label, colour, marker, size), colour-blind safe
 _STYLES = {
-    _AHEAD: ("not visited", "#bbbbbb", "o", 14),
+    AHEAD: ("not visited", "#bbbbbb", "o", 14),
     UNREACHED: ("inside a removed branch", "#ee99aa", "x", 18),
     REMOVE: ("softer branch removed", "#cc3311", "X", 46),
     KEEP: ("kept", "#0077bb", "o", 34),
-    _CURRENT: ("current", "#000000", "*", 150),
+    CURRENT: ("current", "#000000", "*", 150),
 }
 _WORDS = {
     KEEP: "kept",
     REMOVE: "softer branch removed",
     UNREACHED: "gone with a removed branch",
-    _CURRENT: "<- decide here",
-    _AHEAD: "",
+    CURRENT: "<- decide here",
+    AHEAD: "",
 }
 
 
@@ -44,7 +44,7 @@ class JetView:
     softer
         bool, shape (nodes,): whether the node lies in its parent's softer branch.
     status
-        int, shape (nodes,): kept, removed, unreached, current or ahead.
+        int64, shape (nodes,): ``KEEP``, ``REMOVE``, ``UNREACHED``, ``CURRENT`` or ``AHEAD``.
     mass, plain_mass
         Mass as groomed so far and before grooming in GeV.
     title
@@ -65,14 +65,16 @@ def jet_view(game: GroomingGame, episodes: Episodes, env: int) -> JetView:
     jet = int(episodes.jet[env])
     place = int(episodes.place[env])
     rows = slice(game.table.first[jet], game.table.first[jet + 1])
-    origin = game.table.nodes["origin"][rows].astype(np.int64)
-    status = np.full(len(origin), _AHEAD)
-    status[:place] = episodes.status[env, :place]
-    status[place : place + 1] = _CURRENT
+    origin = game.origin[rows].astype(np.int64)
+    places = np.arange(len(origin))
+    alive = (episodes.alive[env, places // 64] >> (places % 64).astype(np.uint64)) & np.uint64(1)
+    status = np.where(alive == 1, episodes.action[env, : len(origin)], UNREACHED)
+    status[(places > place) & (alive == 1)] = AHEAD
+    status[place : place + 1] = CURRENT
     signal = jet < game.signals
     name = f"signal jet {jet}" if signal else f"background jet {jet - game.signals}"
     return JetView(
-        state=game.table.nodes["state"][rows],
+        state=game.table.state[rows],
         parent=np.abs(origin) - 1,
         softer=origin < 0,
         status=status,

@@ -33,7 +33,7 @@ class GroomingReward:
         min(1, 1 / (x + 0.5)).
     background_width, background_weight
         Gamma_bkg in GeV and 1/N_bkg of the background's mass reward
-        background_weight * (m / Gamma_bkg) exp(-m / Gamma_bkg).
+        background_weight * (m / Gamma_bkg) exp(-m / Gamma_bkg), zero where m^2 < 0.
     sd_weight
         1/N_SD, the weight of the Soft-Drop-like term.
     alpha1, beta1, ln_z1
@@ -93,32 +93,43 @@ class GroomingReward:
         numpy.ndarray
             float64, shape (nodes, 2): reward for keeping and for removing the softer branch.
         """
-        ln_z = states[:, 0].astype(np.float64)
-        ln_delta = states[:, 1].astype(np.float64)
         # The exponents are cut where min and max decide anyway, so that exp cannot overflow.
+        ln_z, ln_delta = states[:, 0], states[:, 1]
         keep = self.alpha2 * ln_delta + self.beta2 * (self.ln_z2 - ln_z)
         remove = self.alpha1 * ln_delta + self.beta1 * (self.ln_z1 - ln_z)
-        return self.sd_weight * np.stack(
-            [1.0 - np.exp(np.minimum(keep, 0.0)), np.exp(np.minimum(remove, 0.0))], axis=-1
-        )
+        out = np.empty((len(states), 2))
+        out[:, 0] = self.sd_weight * (1.0 - np.exp(np.minimum(keep, 0.0)))
+        out[:, 1] = self.sd_weight * np.exp(np.minimum(remove, 0.0))
+        return out
 
 
 W_REWARD = GroomingReward()
 TOP_REWARD = GroomingReward(mass_target=173.2, background_weight=1.0)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy", inline="always")
 def mass_reward(mass, signal, parameters):  # type: ignore[no-untyped-def]
     """R_M of a jet mass in GeV; ``parameters`` as from ``GroomingReward.mass_parameters``."""
-    if signal:
-        x = abs(mass - parameters[1]) / parameters[2]
-        if parameters[0] == _CAUCHY:
-            return 1.0 / (math.pi * (1.0 + x * x))
-        if parameters[0] == _GAUSSIAN:
-            return math.exp(-0.5 * x * x)
-        if parameters[0] == _EXPONENTIAL:
-            return math.exp(-x)
-        return min(1.0, 1.0 / (x + 0.5))
+    # Both are computed: the processor cannot guess which jet is signal.
+    return signal * _signal_reward(mass, parameters) + (1 - signal) * _background_reward(
+        mass, parameters
+    )
+
+
+@numba.njit(cache=True, error_model="numpy", inline="always")
+def _signal_reward(mass, parameters):  # type: ignore[no-untyped-def]
+    x = abs(mass - parameters[1]) / parameters[2]
+    if parameters[0] == _CAUCHY:
+        return 1.0 / (math.pi * (1.0 + x * x))
+    if parameters[0] == _GAUSSIAN:
+        return math.exp(-0.5 * x * x)
+    if parameters[0] == _EXPONENTIAL:
+        return math.exp(-x)
+    return min(1.0, 1.0 / (x + 0.5))
+
+
+@numba.njit(cache=True, error_model="numpy", inline="always")
+def _background_reward(mass, parameters):  # type: ignore[no-untyped-def]
     # Rounding can leave a massless jet with a slightly negative m^2.
     x = max(mass, 0.0) / parameters[3]
     return parameters[4] * x * math.exp(-x)

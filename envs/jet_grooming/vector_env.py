@@ -148,9 +148,7 @@ class JetGroomingVectorEnv(
             )
         reward = np.zeros(self.num_envs)
         terminated = np.zeros(self.num_envs, np.bool_)
-        play_many(
-            self.game.table, self.episodes, actions, idle, reward, self._mass, terminated
-        )
+        play_many(self.game.table, self.episodes, actions, idle, reward, self._mass, terminated)
         final: Info = {}
         if self.autoreset_mode == AutoresetMode.SAME_STEP:
             if terminated.any():
@@ -242,5 +240,3 @@ class JetGroomingVectorEnv(
             "final_info": self._info(np.full(self.num_envs, -1), ended),
             "_final_info": ended.copy(),
         }
-
-

@@ -134,8 +134,7 @@ def grooming_score(
         signal, background, mass_target, resamples=resamples, seed=seed
     )
     estimates = [
-        estimate(value, column)
-        for value, column in zip(values, resampled.values(), strict=True)
+        estimate(value, column) for value, column in zip(values, resampled.values(), strict=True)
     ]
     half = len(_QUANTITIES)
     return GroomingScore(
@@ -315,7 +314,7 @@ def _percentile(ordered: NDArray[np.float64], percent: int) -> float:
 
 
 def _narrowest(ordered: NDArray[np.float64], percent: int) -> tuple[float, float]:
-    """Ends of the narrowest interval with that share of the entries; the lowest if several."""
+    """Find the narrowest interval with that share of the entries; the lowest if several."""
     held = -(-len(ordered) * percent // 100)
     first = int(np.argmin(ordered[held - 1 :] - ordered[: len(ordered) - held + 1]))
     return float(ordered[first]), float(ordered[first + held - 1])

@@ -1,0 +1,5 @@
+"""``python -m hepgym`` is the command ``hepgym``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""The classical entries of the grooming boards: which groomers, and how they are made anew."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ...leaderboards.board import Board, Entry
+from ...leaderboards.tasks import TASKS, load_test_data
+from . import GROOMERS, Groomer, make_groomer
+from .playing import play_test_set, write_play
+
+_TUNED: dict[str, tuple[Groomer, ...]] = {}
+"""Groomers with parameters tuned on the validation split, by task."""
+
+
+def baselines(task_id: str) -> list[Groomer]:
+    """Every classical groomer with its default parameters, and the tuned ones of a task."""
+    return [*(make_groomer(name) for name in GROOMERS), *_TUNED.get(task_id, ())]
+
+
+def rebuild(folder: Path, progress: Callable[[int, int], None] | None = None) -> list[Entry]:
+    """Play every grooming task with its baselines and put them on boards.
+
+    Parameters
+    ----------
+    folder
+        Folder of boards. Entries that are there already stay as they are.
+    progress
+        Called with the number of entries done and in all.
+
+    Returns
+    -------
+    list of Entry
+    """
+    jobs = [
+        (task, groomer)
+        for task in TASKS.values()
+        if task.score == "jet_grooming"
+        for groomer in baselines(task.id)
+    ]
+    entries = []
+    for done, (task, groomer) in enumerate(jobs):
+        if progress:
+            progress(done, len(jobs))
+        data = load_test_data(task)
+        with tempfile.TemporaryDirectory() as scratch:
+            submission = write_play(
+                task, play_test_set(task, groomer, data), Path(scratch) / "submission"
+            )
+        entries.append(Board(task.id, folder, shipped=None).add(submission, data))
+    if progress:
+        progress(len(jobs), len(jobs))
+    return entries

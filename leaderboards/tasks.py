@@ -1,0 +1,180 @@
+"""The tasks that have a board. A new task is one entry in ``TASKS`` and one score module."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..datasets.jets.trees import ClusteringTrees
+from .bootstrap import Estimate
+
+_TASK_ID = r"^[A-Za-z][A-Za-z0-9]*-v[0-9]+$"
+_DATASET_ID = r"^[a-z_]+/[A-Za-z0-9-]+-v[0-9]+$"
+
+
+class Score(Protocol):
+    """What a score module returns: named numbers with errors."""
+
+    def metrics(self) -> dict[str, Estimate]:
+        """Every metric by name."""
+        ...
+
+
+class ScoreModule(Protocol):
+    """What a module in ``scores`` holds.
+
+    Attributes
+    ----------
+    PREDICTION_KINDS
+        The kinds of predictions that can be scored, and whether an agent that plays the task's
+        environment can make them.
+    """
+
+    PREDICTION_KINDS: Mapping[str, bool]
+
+    def evaluate(
+        self,
+        kind: str,
+        predictions: Mapping[str, NDArray[np.bool_]],
+        data: Mapping[str, ClusteringTrees],
+        **parameters: float,
+    ) -> Score:
+        """Score predictions on the test data; ``ValueError`` if they do not fit the data."""
+        ...
+
+
+class Task(BaseModel):
+    """A task with a board.
+
+    A task changes its version, and starts an empty board, when a score could change: new data,
+    another split or another score definition.
+
+    Attributes
+    ----------
+    id
+        Name and version; for a game the id of its environment.
+    title
+        One line for people.
+    datasets
+        Role ("signal", "background") to data set id.
+    split
+        The split that is scored.
+    score
+        Name of the module in ``hepgym.leaderboards.scores``.
+    parameters
+        Keyword arguments of the score module's ``evaluate``.
+    primary
+        The metric that orders the board.
+    direction
+        Whether a low or a high value of it is better.
+    baselines
+        Names of the reference agents that every board of this task shows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: Annotated[str, Field(pattern=_TASK_ID)]
+    title: Annotated[str, Field(min_length=1)]
+    datasets: dict[str, Annotated[str, Field(pattern=_DATASET_ID)]]
+    split: Literal["train", "validation", "test"] = "test"
+    score: Annotated[str, Field(pattern=r"^[a-z_]+$")]
+    parameters: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
+    primary: str
+    direction: Literal["lower is better", "higher is better"]
+    baselines: tuple[str, ...]
+
+
+_GROOMERS = ("plain", "mmdt", "soft-drop", "recursive-soft-drop", "dynamical")
+
+TASKS: dict[str, Task] = {
+    task.id: task
+    for task in (
+        Task(
+            id="JetGrooming-v0",
+            title="Groom boosted W jets against QCD jets",
+            datasets={"signal": "jets/W-500GeV-v1", "background": "jets/QCD-500GeV-v1"},
+            score="jet_grooming",
+            parameters={"mass_target": 80.385},
+            primary="loss",
+            direction="lower is better",
+            baselines=_GROOMERS,
+        ),
+        Task(
+            id="JetGroomingTop-v0",
+            title="Groom boosted top jets against QCD jets",
+            datasets={"signal": "jets/top-500GeV-v1", "background": "jets/QCD-500GeV-v1"},
+            score="jet_grooming",
+            parameters={"mass_target": 173.2},
+            primary="loss",
+            direction="lower is better",
+            baselines=_GROOMERS,
+        ),
+    )
+}
+"""All tasks by id."""
+
+
+def task(task_id: str) -> Task:
+    """Find a task.
+
+    Parameters
+    ----------
+    task_id
+        For example "JetGrooming-v0".
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    ValueError
+        If there is no such task.
+    """
+    if task_id not in TASKS:
+        raise ValueError(f"unknown task {task_id!r}, known tasks: {', '.join(TASKS)}")
+    return TASKS[task_id]
+
+
+def score_module(task: Task) -> ScoreModule:
+    """Import the score module of a task."""
+    module: Any = importlib.import_module(f".scores.{task.score}", __package__)
+    return cast(ScoreModule, module)
+
+
+def dataset_hashes(task: Task) -> dict[str, str]:
+    """Role to SHA-256 of the content of the task's test data, from the catalogue."""
+    from ..datasets import catalogue
+
+    return {
+        role: catalogue.spec(dataset_id).sha256(task.split)
+        for role, dataset_id in task.datasets.items()
+    }
+
+
+def load_test_data(task: Task) -> dict[str, ClusteringTrees]:
+    """Role to the jets on which the task is scored.
+
+    Raises
+    ------
+    DatasetError
+        If their content is not that of the catalogue.
+    """
+    from ..datasets import DatasetError, load_trees
+    from ..datasets.jets.jet_files import content_hash
+
+    data = {
+        role: load_trees(dataset_id, split=task.split) for role, dataset_id in task.datasets.items()
+    }
+    for role, expected in dataset_hashes(task).items():
+        if content_hash(data[role]) != expected:
+            raise DatasetError(
+                f"the {task.split} split of {task.datasets[role]} is not the official one: its "
+                "content hash differs from the catalogue's, install hepgym again"
+            )
+    return data
