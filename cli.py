@@ -295,7 +295,7 @@ def data_generate(
     spec = datasets.spec(dataset)
     settings = dataclasses.replace(
         spec.settings,
-        level=level,
+        level=level,  # type: ignore[arg-type]  # GeneratorSettings checks it
         neutrinos=neutrinos,
         pi0_decays=pi0_decays,
         b_decays=b_decays,

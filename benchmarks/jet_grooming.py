@@ -60,7 +60,7 @@ def single(steps: int) -> Callable[[], int]:
 
 
 def object_tree(jets: int) -> Callable[[], int]:
-    """The plain implementation; its time includes building the tree of each jet, as published."""
+    """Play plainly; the time includes building the tree of each jet, as published."""
     trees = load_trees(JETS[0], split="train").select(slice(0, jets))
     constituents = [
         trees.constituents[a:b].tolist()
@@ -83,24 +83,24 @@ def object_tree(jets: int) -> Callable[[], int]:
 
 
 @numba.njit(cache=True)
-def _fetch(nodes, rows, stride, observation, reward):  # type: ignore[no-untyped-def]
+def _fetch(softer, state, shaping, rows, observation, reward):  # type: ignore[no-untyped-def]
     for env in range(len(rows)):
         row = rows[env]
-        node = nodes[row]
         for c in range(5):
-            observation[env, c] = node.state[c]
-        reward[env] = node.shaping[0] + node.softer[3]
-        rows[env] = row + stride if row + stride < len(nodes) else 0
+            observation[env, c] = state[row, c]
+        reward[env] = shaping[row, 0] + softer[row, 3]
+        rows[env] = row + 1 if row + 1 < len(state) else 0
 
 
 def memory_limit(num_envs: int, steps: int) -> Callable[[], int]:
     """Nothing but fetching each game's next node and writing observation and reward."""
-    nodes = JetGroomingVectorEnv(1, split="train").game.table.nodes
-    rows = np.random.default_rng(0).integers(0, len(nodes), num_envs)
+    table = JetGroomingVectorEnv(1, split="train").game.table
+    rows = np.random.default_rng(0).integers(0, len(table.state), num_envs)
 
     def play() -> int:
         for _ in range(steps):
-            _fetch(nodes, rows, 1, np.empty((num_envs, 5), np.float32), np.empty(num_envs))
+            observation, reward = np.empty((num_envs, 5), np.float32), np.empty(num_envs)
+            _fetch(table.softer, table.state, table.shaping, rows, observation, reward)
         return steps * num_envs
 
     return play

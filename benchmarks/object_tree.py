@@ -36,12 +36,13 @@ class Node:
             math.log(b.pt() * self.delta),
         )
         self.softer_momentum = [b.px(), b.py(), b.pz(), b.E()]
-        self.harder = (
-            Node(a, self) if a.has_parents(fastjet.PseudoJet(), fastjet.PseudoJet()) else None
-        )
-        self.softer = (
-            Node(b, self) if b.has_parents(fastjet.PseudoJet(), fastjet.PseudoJet()) else None
-        )
+        self.harder = Node(a, self) if splits(a) else None
+        self.softer = Node(b, self) if splits(b) else None
+
+
+def splits(jet: fastjet.PseudoJet) -> bool:
+    """Whether a branch splits further."""
+    return bool(jet.has_parents(fastjet.PseudoJet(), fastjet.PseudoJet()))
 
 
 class ObjectTreeEnv:

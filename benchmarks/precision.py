@@ -52,7 +52,12 @@ def masses(job: tuple[Process, int, int]) -> dict[tuple[str, str], np.ndarray]:
     }
 
 
-def score(results: dict[Process, dict], name: str, groomer: str, process: Process) -> GroomingScore:
+def score(
+    results: dict[Process, dict[tuple[str, str], np.ndarray]],
+    name: str,
+    groomer: str,
+    process: Process,
+) -> GroomingScore:
     """Score of one groomer on exact or rounded jets."""
     target = {"W": 80.385, "top": 173.2}[process]
     return grooming_score(results[process][name, groomer], results["QCD"][name, groomer], target)
@@ -74,7 +79,7 @@ def main() -> None:
     results = {
         process: {
             key: np.concatenate(
-                [c[key] for c, j in zip(chunks, jobs, strict=True) if j[0] == process]
+                [c[key] for c, job in zip(chunks, jobs, strict=True) if job[0] == process]
             )
             for key in chunks[0]
         }

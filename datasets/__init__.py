@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .catalogue import SPECS, DatasetSpec, spec
 from .errors import DatasetError
+from .jets.settings import Level
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -106,7 +108,8 @@ def _locate(
                 f"that was generated at {level} level with seed {seed}"
             )
         return found.bundled_file(split), None
-    file = found.generated_file(found.at_level(level), split, size, seed)
+    settings = replace(found.settings, level=cast(Level, level))
+    file = found.generated_file(settings, split, size, seed)
     if not file.exists():
         raise DatasetError(
             f"{file} does not exist: make it with `hepgym data generate {found.id} "

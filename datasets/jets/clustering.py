@@ -8,6 +8,7 @@ FastJet manual: arXiv:1111.6097.
 from __future__ import annotations
 
 import ctypes
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def cluster(offsets: NDArray[np.int64], momenta: NDArray[np.float64]) -> Cluster
     parents = [np.empty((0, 2), np.int32)]
     rows = momenta.tolist()
     bounds = offsets.tolist()
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in itertools.pairwise(bounds):
         if stop - start > 1:
             parents.append(_recombinations(rows[start:stop], definition))
     order, softer_size = order_from_history(offsets, momenta, np.concatenate(parents))
@@ -115,9 +116,9 @@ def _recombinations(particles: list[list[float]], definition: Any) -> NDArray[np
             f"{2 * len(particles) * _HISTORY_BYTES}: this fastjet version is not supported, "
             "install the one in constraints.txt"
         )
-    raw = (ctypes.c_char * (end - begin)).from_address(begin)
+    raw = ctypes.string_at(begin, end - begin)
     history = np.frombuffer(raw, np.int32).reshape(-1, _HISTORY_BYTES // 4)
-    return history[len(particles) : -1, :2].copy()
+    return history[len(particles) : -1, :2]
 
 
 def silence_banner() -> None:

@@ -27,7 +27,8 @@ class JetChunk(NamedTuple):
     counts
         int32, shape (jets,): constituents of each jet.
     constituents
-        float32, shape (constituents, 4): px, py, pz, E in GeV, in tree order.
+        float32, shape (constituents, 4): px, py, pz, E in GeV, in tree order; float64 only where
+        rounding was switched off.
     softer_size
         int16, shape (nodes,): constituents in the softer branch of each node, in pre-order.
     pythia_seed, event, rank
@@ -36,7 +37,7 @@ class JetChunk(NamedTuple):
     """
 
     counts: NDArray[np.int32]
-    constituents: NDArray[np.float32]
+    constituents: NDArray[np.float32] | NDArray[np.float64]
     softer_size: NDArray[np.int16]
     pythia_seed: NDArray[np.int32]
     event: NDArray[np.int32]
@@ -49,7 +50,8 @@ def to_grid(momenta: NDArray[np.float64]) -> NDArray[np.float32]:
     Sums of such numbers are exact in float64 whatever their order, so every way to groom a jet
     gives the same mass to the last bit; and the files compress better.
     """
-    return (np.rint(momenta.astype(np.float32) * _GRID) / _GRID).astype(np.float32)
+    steps: NDArray[np.float32] = np.rint(momenta.astype(np.float32) * np.float32(_GRID))
+    return steps / np.float32(_GRID)
 
 
 def generate_chunk(

@@ -70,7 +70,7 @@ class Sample:
         ]
 
     def metadata(self) -> dict[str, Any]:
-        """What is written into the file beside the jets."""
+        """Return what is written into the file beside the jets."""
         return {
             "dataset": self.dataset,
             "split": self.split,

@@ -91,7 +91,7 @@ class GeneratorSettings:
         )
 
     def pythia_commands(self) -> tuple[str, ...]:
-        """The lines given to Pythia, without its seed."""
+        """Return the lines given to Pythia, without its seed."""
         stable = (() if self.pi0_decays else (111,)) + (() if self.b_decays else WEAK_B_HADRONS)
         return (
             "Beams:idA = 2212",

@@ -52,7 +52,7 @@ class ClusteringTrees:
 
     @functools.cached_property
     def node_offsets(self) -> NDArray[np.int64]:
-        """int64, shape (jets + 1,). Jet ``j`` owns nodes ``node_offsets[j]:node_offsets[j + 1]``."""
+        """int64, shape (jets + 1,): jet ``j`` owns ``node_offsets[j]:node_offsets[j + 1]``."""
         counts = np.maximum(np.diff(self.offsets) - 1, 0)
         return np.concatenate([[0], np.cumsum(counts)])
 

@@ -16,7 +16,7 @@ from .setup import Source, grooming_reward, load_game, observation_space, probab
 Info = dict[str, Any]
 
 
-class JetGroomingEnv(gymnasium.Env[NDArray[np.float32], int]):
+class JetGroomingEnv(gymnasium.Env[Any, Any]):
     """Groom a jet by deciding, node by node, which soft branches to remove.
 
     ## Description
@@ -104,7 +104,10 @@ class JetGroomingEnv(gymnasium.Env[NDArray[np.float32], int]):
       published inference code and in Recursive Soft Drop) instead of the two grandchildren.
     """
 
-    metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}
+    metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium declares it an instance's)
+        "render_modes": ["rgb_array", "ansi"],
+        "render_fps": 4,
+    }
 
     def __init__(
         self,

@@ -130,7 +130,7 @@ class GroomingGame:
         # Pickling stores each column by itself; bring them together again.
         self.__dict__.update(state)
         names = ("softer", "state", "shaping")
-        columns = dict(zip(names, _interleaved(len(self.node)), strict=True))
+        columns: dict[str, Any] = dict(zip(names, _interleaved(len(self.node)), strict=True))
         for name, column in columns.items():
             column[:] = getattr(self.table, name)
         self.__dict__["table"] = self.table._replace(**columns)

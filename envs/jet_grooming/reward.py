@@ -69,7 +69,7 @@ class GroomingReward:
                 )
 
     def mass_parameters(self) -> NDArray[np.float64]:
-        """What `mass_reward` needs, as a float64 array of shape (5,)."""
+        """Return what `mass_reward` needs, float64 of shape (5,)."""
         return np.array(
             [
                 SHAPES.index(self.shape),

@@ -8,6 +8,7 @@ on the actions taken, so it is computed once per jet.
 from __future__ import annotations
 
 import heapq
+from typing import Any
 
 import numba
 import numpy as np
@@ -64,7 +65,7 @@ def _visit_plan(node_offsets, harder, softer, ln_delta):  # type: ignore[no-unty
         if node_offsets[j + 1] == first:
             continue
         # Equal Delta: the node that comes first in the tree.
-        available = [(0.0, np.int64(0), np.int64(0))]
+        available: list[Any] = [(0.0, np.int64(0), np.int64(0))]
         place = 0
         while len(available) > 0:
             _, node, way = heapq.heappop(available)
