@@ -58,7 +58,7 @@ class ClusteringTrees:
 
     @functools.cached_property
     def _momenta(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return _node_momenta(self.offsets, self.node_offsets, self.constituents, self.softer_size)
+        return node_momenta(self.offsets, self.node_offsets, self.constituents, self.softer_size)
 
     @property
     def node_momenta(self) -> NDArray[np.float64]:
@@ -78,7 +78,7 @@ class ClusteringTrees:
     @functools.cached_property
     def states(self) -> NDArray[np.float64]:
         """float64, shape (nodes, 5): the columns of ``STATE_FIELDS``, clipped to the bounds."""
-        return _node_states(self.node_momenta, self.softer_momenta, STATE_LOW, STATE_HIGH)
+        return node_states(self.node_momenta, self.softer_momenta, STATE_LOW, STATE_HIGH)
 
     @functools.cached_property
     def children(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -87,7 +87,7 @@ class ClusteringTrees:
         A value ``c >= 0`` is a node, counted from the jet's first node; ``c < 0`` is the
         constituent ``-c - 1``, counted from the jet's first constituent.
         """
-        return _children(self.offsets, self.node_offsets, self.softer_size)
+        return node_children(self.offsets, self.node_offsets, self.softer_size)
 
     @functools.cached_property
     def jet_of_node(self) -> NDArray[np.int64]:
@@ -231,7 +231,8 @@ def _node_sizes(n, first_node, softer_size, size, leaf):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True)
-def _node_momenta(offsets, node_offsets, constituents, softer_size):  # type: ignore[no-untyped-def]
+def node_momenta(offsets, node_offsets, constituents, softer_size):  # type: ignore[no-untyped-def]
+    """Four-momenta of nodes and of their softer branches, see `ClusteringTrees`."""
     total = np.empty((len(softer_size), 4))
     softer = np.empty((len(softer_size), 4))
     longest = 1
@@ -280,7 +281,8 @@ def _rapidity(pt2, pz, energy):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _node_states(total, softer, low, high):  # type: ignore[no-untyped-def]
+def node_states(total, softer, low, high):  # type: ignore[no-untyped-def]
+    """Node states from four-momenta, clipped to the bounds, see `ClusteringTrees`."""
     out = np.empty((len(total), 5))
     for i in range(len(total)):
         bx, by, bz, be = softer[i]
@@ -316,7 +318,8 @@ def _node_states(total, softer, low, high):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _children(offsets, node_offsets, softer_size):  # type: ignore[no-untyped-def]
+def node_children(offsets, node_offsets, softer_size):  # type: ignore[no-untyped-def]
+    """Harder and softer children, see `ClusteringTrees.children`."""
     harder = np.empty(len(softer_size), np.int32)
     softer = np.empty(len(softer_size), np.int32)
     longest = 1

@@ -213,7 +213,7 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
         return {
             "mass": mass,
             "plain_mass": self._plain_mass,
-            "node": int(self.game.node[self._first + place]) if place < self._visits else -1,
+            "node": int(self.game.table.node[self._first + place]) if place < self._visits else -1,
             "jet": self._index,
             "label": self._label,
         }

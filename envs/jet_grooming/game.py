@@ -14,9 +14,18 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.jets.trees import STATE_FIELDS, ClusteringTrees, mass
-from .reward import GroomingReward, mass_reward
-from .visiting import visit_plan
+from ...datasets.jets.trees import (
+    STATE_FIELDS,
+    STATE_HIGH,
+    STATE_LOW,
+    ClusteringTrees,
+    mass,
+    node_children,
+    node_momenta,
+    node_states,
+)
+from .reward import GroomingReward, mass_reward, shaping
+from .visiting import LN_DELTA, plan_visits
 
 BACKGROUND = 0
 SIGNAL = 1
@@ -42,6 +51,11 @@ class JetTable(NamedTuple):
     ----------
     first
         int64, shape (jets + 1,): jet ``j`` owns the nodes ``first[j]:first[j + 1]``.
+    offsets, constituents, softer_size
+        The clustering trees, see `ClusteringTrees`.
+    ready
+        bool, shape (jets,): whether the jet's rows below are filled in. That happens when the jet
+        is first played, because it takes longer than to read the jets.
     softer
         float64, shape (nodes, 4): four-momentum of each node's softer branch in GeV.
     state
@@ -54,22 +68,33 @@ class JetTable(NamedTuple):
     branch
         uint64: the nodes in each node's softer branch as a set of bits, one for each place in the
         jet's visiting order. Padded, so that a longest row can be read at every place.
+    node
+        int64, shape (nodes,): the node's index in its jet's tree.
+    origin
+        int32, shape (nodes,): how each node is reached, see `visiting.visit_plan`.
     momentum
         float64, shape (jets, 4): four-momentum of the ungroomed jet in GeV.
-    mass_parameters
-        float64, shape (5,): see `reward.mass_reward`.
+    mass_parameters, shaping_parameters
+        float64, shapes (5,) and (7,): see `reward.mass_reward` and `reward.shaping`.
     signals
         int64, shape (1,): number of signal jets.
     """
 
     first: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    constituents: NDArray[np.float64]
+    softer_size: NDArray[np.int32]
+    ready: NDArray[np.bool_]
     softer: NDArray[np.float64]
     state: NDArray[np.float32]
     shaping: NDArray[np.float32]
     word_first: NDArray[np.int64]
     branch: NDArray[np.uint64]
+    node: NDArray[np.int64]
+    origin: NDArray[np.int32]
     momentum: NDArray[np.float64]
     mass_parameters: NDArray[np.float64]
+    shaping_parameters: NDArray[np.float64]
     signals: NDArray[np.int64]
 
 
@@ -109,10 +134,6 @@ class GroomingGame:
     ----------
     table
         The jets.
-    node
-        int64, shape (nodes,): for each row of the table the node's index in its jet's tree.
-    origin
-        int32, shape (nodes,): how each node is reached, see `visiting.visit_plan`.
     plain_mass
         float64, shape (jets,): mass of the ungroomed jets in GeV.
     playable_signal, playable_background
@@ -120,8 +141,6 @@ class GroomingGame:
     """
 
     table: JetTable
-    node: NDArray[np.int64]
-    origin: NDArray[np.int32]
     plain_mass: NDArray[np.float64]
     playable_signal: NDArray[np.int64]
     playable_background: NDArray[np.int64]
@@ -130,7 +149,7 @@ class GroomingGame:
         # Pickling stores each column by itself; bring them together again.
         self.__dict__.update(state)
         names = ("softer", "state", "shaping")
-        columns: dict[str, Any] = dict(zip(names, _interleaved(len(self.node)), strict=True))
+        columns: dict[str, Any] = dict(zip(names, _interleaved(len(self.table.node)), strict=True))
         for name, column in columns.items():
             column[:] = getattr(self.table, name)
         self.__dict__["table"] = self.table._replace(**columns)
@@ -227,44 +246,31 @@ def prepare(
     for name, count in zip(("signal", "background"), nodes, strict=True):
         if not count.any():
             raise ValueError(f"the {name} sample has no jet with two or more constituents")
-    plans = [visit_plan(trees) for trees in samples]
     counts = np.concatenate(nodes)
-    columns = _interleaved(int(counts.sum()))
-    row = 0
-    for trees, (order, _) in zip(samples, plans, strict=True):
-        rows = slice(row, row + len(order))
-        softer, state, shaping = (column[rows] for column in columns)
-        _in_order(order, trees.softer_momenta, softer)
-        _in_order(order, trees.states, state)
-        shaping[:] = reward.shaping(state)
-        row += len(order)
+    total = int(counts.sum())
+    word_first = np.concatenate([[0], np.cumsum(counts * words(counts))])
     momentum = np.concatenate([trees.jet_momenta for trees in samples])
+    softer, state, gain = _interleaved(total)
     table = JetTable(
         first=np.concatenate([[0], np.cumsum(counts)]),
-        softer=columns[0],
-        state=columns[1],
-        shaping=columns[2],
-        word_first=np.concatenate([[0], np.cumsum(counts * words(counts))]),
-        branch=np.concatenate(
-            [
-                softer_branches(trees.node_offsets, trees.softer_size, order)
-                for trees, (order, _) in zip(samples, plans, strict=True)
-            ]
-            + [np.zeros(words(counts.max()), np.uint64)]
-        ),
+        offsets=np.concatenate([signal.offsets, signal.offsets[-1] + background.offsets[1:]]),
+        constituents=np.concatenate([trees.constituents for trees in samples]),
+        softer_size=np.concatenate([trees.softer_size for trees in samples]),
+        ready=np.zeros(len(counts), np.bool_),
+        softer=softer,
+        state=state,
+        shaping=gain,
+        word_first=word_first,
+        branch=np.zeros(word_first[-1] + words(counts.max()), np.uint64),
+        node=np.empty(total, np.int64),
+        origin=np.empty(total, np.int32),
         momentum=momentum,
         mass_parameters=reward.mass_parameters(),
+        shaping_parameters=reward.shaping_parameters(),
         signals=np.array([len(signal)]),
     )
     return GroomingGame(
         table=table,
-        node=np.concatenate(
-            [
-                order - np.repeat(trees.node_offsets[:-1], count)
-                for trees, (order, _), count in zip(samples, plans, nodes, strict=True)
-            ]
-        ),
-        origin=np.concatenate([origin for _, origin in plans]),
         plain_mass=mass(momentum),
         playable_signal=np.flatnonzero(nodes[0]),
         playable_background=len(signal) + np.flatnonzero(nodes[1]),
@@ -320,15 +326,40 @@ def _interleaved(
 
 
 @numba.njit(cache=True)
-def _in_order(order, values, out):  # type: ignore[no-untyped-def]
-    for place in range(len(order)):
-        for c in range(values.shape[1]):
-            out[place, c] = values[order[place], c]
+def _fill_in(table, jet):  # type: ignore[no-untyped-def]
+    """Fill in a jet's rows of the table."""
+    constituents = table.constituents[table.offsets[jet] : table.offsets[jet + 1]]
+    first = table.first[jet]
+    nodes = table.first[jet + 1] - first
+    softer_size = table.softer_size[first : first + nodes]
+    offsets = np.array([0, nodes + 1])
+    node_offsets = np.array([0, nodes])
+    total, softer = node_momenta(offsets, node_offsets, constituents, softer_size)
+    state = node_states(total, softer, STATE_LOW, STATE_HIGH)
+    gain = shaping(state, table.shaping_parameters)
+    harder_child, softer_child = node_children(offsets, node_offsets, softer_size)
+    order, origin = plan_visits(node_offsets, harder_child, softer_child, state[:, LN_DELTA])
+    for place in range(nodes):
+        row = first + place
+        node = order[place]
+        for c in range(4):
+            table.softer[row, c] = softer[node, c]
+        for c in range(state.shape[1]):
+            table.state[row, c] = state[node, c]
+        table.shaping[row, 0] = gain[node, 0]
+        table.shaping[row, 1] = gain[node, 1]
+        table.node[row] = node
+        table.origin[row] = origin[place]
+    branch = softer_branches(node_offsets, softer_size, order)
+    table.branch[table.word_first[jet] : table.word_first[jet + 1]] = branch
+    table.ready[jet] = True
 
 
 @numba.njit(cache=True)
 def begin(table, episodes, env, jet):  # type: ignore[no-untyped-def]
     """Start the episode of environment ``env`` with the jet in row ``jet``."""
+    if not table.ready[jet]:
+        _fill_in(table, jet)
     episodes.jet[env] = jet
     episodes.first[env] = table.first[jet]
     episodes.visits[env] = table.first[jet + 1] - table.first[jet]
@@ -408,14 +439,14 @@ def begin_many(table, episodes, envs, jets):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def observe(table, episodes, node, observation, node_index):  # type: ignore[no-untyped-def]
+def observe(table, episodes, observation, node_index):  # type: ignore[no-untyped-def]
     """Fill in the state of each environment's current node; zeros and -1 where none is left."""
     for env in range(len(observation)):
         if episodes.place[env] < episodes.visits[env]:
             row = episodes.first[env] + episodes.place[env]
             for c in range(observation.shape[1]):
                 observation[env, c] = table.state[row, c]
-            node_index[env] = node[row]
+            node_index[env] = table.node[row]
         else:
             for c in range(observation.shape[1]):
                 observation[env, c] = 0.0

@@ -80,31 +80,44 @@ class GroomingReward:
             ]
         )
 
-    def shaping(self, states: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Soft-Drop-like term of both actions at each node, weight included.
-
-        Parameters
-        ----------
-        states
-            Shape (nodes, >= 2) with ln z and ln Delta in the first two columns.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64, shape (nodes, 2): reward for keeping and for removing the softer branch.
-        """
-        # The exponents are cut where min and max decide anyway, so that exp cannot overflow.
-        ln_z, ln_delta = states[:, 0], states[:, 1]
-        keep = self.alpha2 * ln_delta + self.beta2 * (self.ln_z2 - ln_z)
-        remove = self.alpha1 * ln_delta + self.beta1 * (self.ln_z1 - ln_z)
-        out = np.empty((len(states), 2))
-        out[:, 0] = self.sd_weight * (1.0 - np.exp(np.minimum(keep, 0.0)))
-        out[:, 1] = self.sd_weight * np.exp(np.minimum(remove, 0.0))
-        return out
+    def shaping_parameters(self) -> NDArray[np.float64]:
+        """Return what `shaping` needs, float64 of shape (7,)."""
+        first = (self.alpha1, self.beta1, self.ln_z1)
+        second = (self.alpha2, self.beta2, self.ln_z2)
+        return np.array([self.sd_weight, *first, *second])
 
 
 W_REWARD = GroomingReward()
 TOP_REWARD = GroomingReward(mass_target=173.2, background_weight=1.0)
+
+
+@numba.njit(cache=True)
+def shaping(states, parameters):  # type: ignore[no-untyped-def]
+    """Soft-Drop-like term R_SD / N_SD of the reward for both actions at each node.
+
+    Parameters
+    ----------
+    states
+        Shape (nodes, >= 2) with ln z and ln Delta in the first two columns.
+    parameters
+        As from ``GroomingReward.shaping_parameters``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (nodes, 2): reward for keeping and for removing the softer branch.
+    """
+    weight, alpha1, beta1, ln_z1, alpha2, beta2, ln_z2 = parameters
+    out = np.empty((len(states), 2))
+    for i in range(len(states)):
+        ln_z = states[i, 0]
+        ln_delta = states[i, 1]
+        # The exponents are cut where min and max decide anyway, so that exp cannot overflow.
+        keep = min(alpha2 * ln_delta + beta2 * (ln_z2 - ln_z), 0.0)
+        remove = min(alpha1 * ln_delta + beta1 * (ln_z1 - ln_z), 0.0)
+        out[i, 0] = weight * (1.0 - math.exp(keep))
+        out[i, 1] = weight * math.exp(remove)
+    return out
 
 
 @numba.njit(cache=True, error_model="numpy", inline="always")

@@ -213,7 +213,7 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
     def _observe(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         observation = np.empty((self.num_envs, self._state_dim), np.float32)
         node = np.empty(self.num_envs, np.int64)
-        observe(self.game.table, self.episodes, self.game.node, observation, node)
+        observe(self.game.table, self.episodes, observation, node)
         return observation, node
 
     def _info(self, node: NDArray[np.int64], given: NDArray[np.bool_]) -> Info:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...datasets.jets.trees import STATE_FIELDS, ClusteringTrees
 
-_LN_DELTA = STATE_FIELDS.index("ln_Delta")
+LN_DELTA = STATE_FIELDS.index("ln_Delta")
 
 
 def visit_order(trees: ClusteringTrees) -> NDArray[np.int64]:
@@ -53,11 +53,12 @@ def visit_plan(trees: ClusteringTrees) -> tuple[NDArray[np.int64], NDArray[np.in
         branch.
     """
     harder, softer = trees.children
-    return _visit_plan(trees.node_offsets, harder, softer, trees.states[:, _LN_DELTA])
+    return plan_visits(trees.node_offsets, harder, softer, trees.states[:, LN_DELTA])
 
 
 @numba.njit(cache=True)
-def _visit_plan(node_offsets, harder, softer, ln_delta):  # type: ignore[no-untyped-def]
+def plan_visits(node_offsets, harder, softer, ln_delta):  # type: ignore[no-untyped-def]
+    """Return what `visit_plan` does, from children and ln Delta."""
     order = np.empty(len(ln_delta), np.int64)
     origin = np.empty(len(ln_delta), np.int32)
     for j in range(len(node_offsets) - 1):
