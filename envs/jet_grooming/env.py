@@ -153,7 +153,7 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
             raise ValueError("the reset option label needs the option jet")
         else:
             jet = int(self.game.draw(self.np_random, self.p_bkg, 1)[0])
-        begin(self.game.table, self.episodes, 0, jet)
+        begin(self.game.table, self.game.source, self.episodes, 0, jet)
         self._jet = jet
         self._first = int(self.game.table.first[jet])
         self._visits = int(self.game.table.first[jet + 1]) - self._first

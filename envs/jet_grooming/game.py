@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.jets.trees import (
-    STATE_FIELDS,
     STATE_HIGH,
     STATE_LOW,
     ClusteringTrees,
@@ -43,19 +42,14 @@ for _bit in range(_WORD):
 class JetTable(NamedTuple):
     """Signal jets followed by background jets, nodes in visiting order.
 
-    ``softer``, ``state`` and ``shaping`` are columns of one block of memory in which each node
-    fills one cache line: thousands of games that walk through different jets wait for memory
+    ``softer``, ``state``, ``node`` and ``shaping`` are columns of one block of memory in which each
+    node fills one cache line: thousands of games that walk through different jets wait for memory
     before anything else.
 
     Attributes
     ----------
     first
         int64, shape (jets + 1,): jet ``j`` owns the nodes ``first[j]:first[j + 1]``.
-    offsets, constituents, softer_size
-        The clustering trees, see `ClusteringTrees`.
-    ready
-        bool, shape (jets,): whether the jet's rows below are filled in. That happens when the jet
-        is first played, because it takes longer than to read the jets.
     softer
         float64, shape (nodes, 4): four-momentum of each node's softer branch in GeV.
     state
@@ -69,33 +63,52 @@ class JetTable(NamedTuple):
         uint64: the nodes in each node's softer branch as a set of bits, one for each place in the
         jet's visiting order. Padded, so that a longest row can be read at every place.
     node
-        int64, shape (nodes,): the node's index in its jet's tree.
-    origin
-        int32, shape (nodes,): how each node is reached, see `visiting.visit_plan`.
+        int32, shape (nodes,): the node's index in its jet's tree.
     momentum
         float64, shape (jets, 4): four-momentum of the ungroomed jet in GeV.
-    mass_parameters, shaping_parameters
-        float64, shapes (5,) and (7,): see `reward.mass_reward` and `reward.shaping`.
+    mass_parameters
+        float64, shape (5,): see `reward.mass_reward`.
     signals
         int64, shape (1,): number of signal jets.
     """
 
     first: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    constituents: NDArray[np.float64]
-    softer_size: NDArray[np.int32]
-    ready: NDArray[np.bool_]
     softer: NDArray[np.float64]
     state: NDArray[np.float32]
+    node: NDArray[np.int32]
     shaping: NDArray[np.float32]
     word_first: NDArray[np.int64]
     branch: NDArray[np.uint64]
-    node: NDArray[np.int64]
-    origin: NDArray[np.int32]
     momentum: NDArray[np.float64]
     mass_parameters: NDArray[np.float64]
-    shaping_parameters: NDArray[np.float64]
     signals: NDArray[np.int64]
+
+
+class JetSource(NamedTuple):
+    """What a jet's rows in the table are made from when the jet is first played.
+
+    Making them all takes longer than reading the jets. They are apart from the table because
+    every array beside it slows the playing kernel down.
+
+    Attributes
+    ----------
+    offsets, constituents, softer_size
+        The clustering trees, see `ClusteringTrees`.
+    shaping_parameters
+        float64, shape (7,): see `reward.shaping`.
+    ready
+        bool, shape (jets,): whether the jet's rows are filled in.
+    origin
+        int32, shape (nodes,): how each node of a jet that is ready is reached, see
+        `visiting.visit_plan`.
+    """
+
+    offsets: NDArray[np.int64]
+    constituents: NDArray[np.float64]
+    softer_size: NDArray[np.int32]
+    shaping_parameters: NDArray[np.float64]
+    ready: NDArray[np.bool_]
+    origin: NDArray[np.int32]
 
 
 class Episodes(NamedTuple):
@@ -105,8 +118,9 @@ class Episodes(NamedTuple):
     ----------
     jet
         int64, shape (envs,): the jet, a row of ``JetTable.momentum``.
-    first, visits
-        int64, shape (envs,): the jet's first node and its number of nodes.
+    first, word_first, visits
+        int64, shape (envs,): the jet's first node, its first word in ``JetTable.branch``, and its
+        number of nodes.
     place
         int64, shape (envs,): place of the current node in the jet's visiting order.
     momentum
@@ -119,6 +133,7 @@ class Episodes(NamedTuple):
 
     jet: NDArray[np.int64]
     first: NDArray[np.int64]
+    word_first: NDArray[np.int64]
     visits: NDArray[np.int64]
     place: NDArray[np.int64]
     momentum: NDArray[np.float64]
@@ -132,7 +147,7 @@ class GroomingGame:
 
     Attributes
     ----------
-    table
+    table, source
         The jets.
     plain_mass
         float64, shape (jets,): mass of the ungroomed jets in GeV.
@@ -141,6 +156,7 @@ class GroomingGame:
     """
 
     table: JetTable
+    source: JetSource
     plain_mass: NDArray[np.float64]
     playable_signal: NDArray[np.int64]
     playable_background: NDArray[np.int64]
@@ -148,7 +164,7 @@ class GroomingGame:
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Pickling stores each column by itself; bring them together again.
         self.__dict__.update(state)
-        names = ("softer", "state", "shaping")
+        names = ("softer", "state", "node", "shaping")
         columns: dict[str, Any] = dict(zip(names, _interleaved(len(self.table.node)), strict=True))
         for name, column in columns.items():
             column[:] = getattr(self.table, name)
@@ -165,6 +181,7 @@ class GroomingGame:
         return Episodes(
             jet=np.zeros(envs, np.int64),
             first=np.zeros(envs, np.int64),
+            word_first=np.zeros(envs, np.int64),
             visits=np.zeros(envs, np.int64),
             place=np.zeros(envs, np.int64),
             momentum=np.zeros((envs, 4)),
@@ -250,27 +267,30 @@ def prepare(
     total = int(counts.sum())
     word_first = np.concatenate([[0], np.cumsum(counts * words(counts))])
     momentum = np.concatenate([trees.jet_momenta for trees in samples])
-    softer, state, gain = _interleaved(total)
+    softer, state, node, gain = _interleaved(total)
     table = JetTable(
         first=np.concatenate([[0], np.cumsum(counts)]),
-        offsets=np.concatenate([signal.offsets, signal.offsets[-1] + background.offsets[1:]]),
-        constituents=np.concatenate([trees.constituents for trees in samples]),
-        softer_size=np.concatenate([trees.softer_size for trees in samples]),
-        ready=np.zeros(len(counts), np.bool_),
         softer=softer,
         state=state,
         shaping=gain,
         word_first=word_first,
         branch=np.zeros(word_first[-1] + words(counts.max()), np.uint64),
-        node=np.empty(total, np.int64),
-        origin=np.empty(total, np.int32),
+        node=node,
         momentum=momentum,
         mass_parameters=reward.mass_parameters(),
-        shaping_parameters=reward.shaping_parameters(),
         signals=np.array([len(signal)]),
+    )
+    source = JetSource(
+        offsets=np.concatenate([signal.offsets, signal.offsets[-1] + background.offsets[1:]]),
+        constituents=np.concatenate([trees.constituents for trees in samples]),
+        softer_size=np.concatenate([trees.softer_size for trees in samples]),
+        shaping_parameters=reward.shaping_parameters(),
+        ready=np.zeros(len(counts), np.bool_),
+        origin=np.empty(total, np.int32),
     )
     return GroomingGame(
         table=table,
+        source=source,
         plain_mass=mass(momentum),
         playable_signal=np.flatnonzero(nodes[0]),
         playable_background=len(signal) + np.flatnonzero(nodes[1]),
@@ -312,31 +332,32 @@ def softer_branches(node_offsets, softer_size, order):  # type: ignore[no-untype
 
 def _interleaved(
     nodes: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.float32]]:
-    """Columns ``softer``, ``state`` and ``shaping`` in memory with one cache line for each node."""
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    """Columns ``softer``, ``state``, ``node`` and ``shaping``, one cache line for each node."""
     # empty, not zeros: only then does NumPy ask for huge pages, which spare address lookups.
     memory = np.empty((nodes + 1) * _CACHE_LINE, np.uint8)
     start = -memory.ctypes.data % _CACHE_LINE
     lines = memory[start : start + nodes * _CACHE_LINE].reshape(nodes, _CACHE_LINE)
     return (
         lines.view(np.float64)[:, :4],
-        lines.view(np.float32)[:, 8 : 8 + len(STATE_FIELDS)],
+        lines.view(np.float32)[:, 8:13],
+        lines.view(np.int32)[:, 13],
         lines.view(np.float32)[:, 14:16],
     )
 
 
 @numba.njit(cache=True)
-def _fill_in(table, jet):  # type: ignore[no-untyped-def]
+def _fill_in(table, source, jet):  # type: ignore[no-untyped-def]
     """Fill in a jet's rows of the table."""
-    constituents = table.constituents[table.offsets[jet] : table.offsets[jet + 1]]
+    constituents = source.constituents[source.offsets[jet] : source.offsets[jet + 1]]
     first = table.first[jet]
     nodes = table.first[jet + 1] - first
-    softer_size = table.softer_size[first : first + nodes]
+    softer_size = source.softer_size[first : first + nodes]
     offsets = np.array([0, nodes + 1])
     node_offsets = np.array([0, nodes])
     total, softer = node_momenta(offsets, node_offsets, constituents, softer_size)
     state = node_states(total, softer, STATE_LOW, STATE_HIGH)
-    gain = shaping(state, table.shaping_parameters)
+    gain = shaping(state, source.shaping_parameters)
     harder_child, softer_child = node_children(offsets, node_offsets, softer_size)
     order, origin = plan_visits(node_offsets, harder_child, softer_child, state[:, LN_DELTA])
     for place in range(nodes):
@@ -349,27 +370,88 @@ def _fill_in(table, jet):  # type: ignore[no-untyped-def]
         table.shaping[row, 0] = gain[node, 0]
         table.shaping[row, 1] = gain[node, 1]
         table.node[row] = node
-        table.origin[row] = origin[place]
+        source.origin[row] = origin[place]
     branch = softer_branches(node_offsets, softer_size, order)
     table.branch[table.word_first[jet] : table.word_first[jet + 1]] = branch
-    table.ready[jet] = True
+    source.ready[jet] = True
 
 
 @numba.njit(cache=True)
-def begin(table, episodes, env, jet):  # type: ignore[no-untyped-def]
+def begin(table, source, episodes, env, jet):  # type: ignore[no-untyped-def]
     """Start the episode of environment ``env`` with the jet in row ``jet``."""
-    if not table.ready[jet]:
-        _fill_in(table, jet)
+    if not source.ready[jet]:
+        _fill_in(table, source, jet)
     episodes.jet[env] = jet
     episodes.first[env] = table.first[jet]
+    episodes.word_first[env] = table.word_first[jet]
     episodes.visits[env] = table.first[jet + 1] - table.first[jet]
     episodes.place[env] = 0
     episodes.momentum[env] = table.momentum[jet]
     episodes.alive[env] = ~np.uint64(0)
 
 
-# Inlined, because a call counts references to every array of the tables.
 @numba.njit(cache=True, error_model="numpy", inline="always")
+def _decide(
+    softer,
+    gain,
+    branch,
+    mass_parameters,
+    signals,
+    jets,
+    firsts,
+    word_firsts,
+    lengths,
+    places,
+    momentum,
+    alive,
+    taken,
+    env,
+    action,
+):  # type: ignore[no-untyped-def]
+    """Play one step of one environment, see `play`."""
+    # Elements are addressed one by one: a view of a row costs more than the arithmetic.
+    first = firsts[env]
+    visits = lengths[env]
+    place = places[env]
+    jet = jets[env]
+    node = first + place
+    taken[env, place] = action
+    # Multiplied rather than branched upon: the processor cannot guess an action.
+    px = momentum[env, 0] - action * softer[node, 0]
+    py = momentum[env, 1] - action * softer[node, 1]
+    pz = momentum[env, 2] - action * softer[node, 2]
+    energy = momentum[env, 3] - action * softer[node, 3]
+    momentum[env, 0] = px
+    momentum[env, 1] = py
+    momentum[env, 2] = pz
+    momentum[env, 3] = energy
+    m2 = (energy + pz) * (energy - pz) - px * px - py * py
+    m = math.copysign(math.sqrt(abs(m2)), m2)
+    reward = mass_reward(m, jet < signals, mass_parameters) + gain[node, action]
+    # The next node is the lowest bit above this place that is still alive. Words are treated
+    # alike, without a branch that depends on the jet: wrong guesses of the processor would cost
+    # more than all the rest.
+    width = (visits + 63) >> 6
+    row = word_firsts[env] + place * width
+    word = place >> 6
+    above = ~np.uint64(1) << np.uint64(place & 63)
+    removed = np.uint64(0) - np.uint64(action)
+    place = visits
+    for k in range(alive.shape[1] - 1, -1, -1):
+        own = np.uint64(0) - np.uint64(k < width)
+        left = alive[env, k] & ~(branch[row + k] & removed & own)
+        alive[env, k] = left
+        ahead = above if k == word else np.uint64(0) - np.uint64(k > word)
+        bits = left & ahead
+        lowest = bits & (np.uint64(0) - bits)
+        bit = _BIT_POSITION[(lowest * _DE_BRUIJN) >> np.uint64(58)]
+        place = (k << 6) + bit if bits else place
+    place = min(place, visits)
+    places[env] = place
+    return reward, m, place == visits
+
+
+@numba.njit(cache=True, error_model="numpy")
 def play(table, episodes, env, action):  # type: ignore[no-untyped-def]
     """Decide at the current node of one environment and go on to the next surviving node.
 
@@ -379,63 +461,61 @@ def play(table, episodes, env, action):  # type: ignore[no-untyped-def]
     mass : float64, in GeV, negative where m^2 is
     terminated : bool
     """
-    # Elements are addressed one by one: a view of a row costs more than the arithmetic.
-    first = episodes.first[env]
-    visits = episodes.visits[env]
-    place = episodes.place[env]
-    jet = episodes.jet[env]
-    node = first + place
-    episodes.action[env, place] = action
-    # Multiplied rather than branched upon: the processor cannot guess an action.
-    px = episodes.momentum[env, 0] - action * table.softer[node, 0]
-    py = episodes.momentum[env, 1] - action * table.softer[node, 1]
-    pz = episodes.momentum[env, 2] - action * table.softer[node, 2]
-    energy = episodes.momentum[env, 3] - action * table.softer[node, 3]
-    episodes.momentum[env, 0] = px
-    episodes.momentum[env, 1] = py
-    episodes.momentum[env, 2] = pz
-    episodes.momentum[env, 3] = energy
-    m2 = (energy + pz) * (energy - pz) - px * px - py * py
-    m = math.copysign(math.sqrt(abs(m2)), m2)
-    reward = (
-        mass_reward(m, jet < table.signals[0], table.mass_parameters) + table.shaping[node, action]
+    return _decide(
+        table.softer,
+        table.shaping,
+        table.branch,
+        table.mass_parameters,
+        table.signals[0],
+        episodes.jet,
+        episodes.first,
+        episodes.word_first,
+        episodes.visits,
+        episodes.place,
+        episodes.momentum,
+        episodes.alive,
+        episodes.action,
+        env,
+        action,
     )
-    # The next node is the lowest bit above this place that is still alive. Words are treated
-    # alike, without a branch that depends on the jet: wrong guesses of the processor would cost
-    # more than all the rest.
-    width = (visits + 63) >> 6
-    row = table.word_first[jet] + place * width
-    word = place >> 6
-    above = ~np.uint64(1) << np.uint64(place & 63)
-    removed = np.uint64(0) - np.uint64(action)
-    place = visits
-    for k in range(episodes.alive.shape[1] - 1, -1, -1):
-        own = np.uint64(0) - np.uint64(k < width)
-        left = episodes.alive[env, k] & ~(table.branch[row + k] & removed & own)
-        episodes.alive[env, k] = left
-        ahead = above if k == word else np.uint64(0) - np.uint64(k > word)
-        bits = left & ahead
-        lowest = bits & (np.uint64(0) - bits)
-        bit = _BIT_POSITION[(lowest * _DE_BRUIJN) >> np.uint64(58)]
-        place = (k << 6) + bit if bits else place
-    place = min(place, visits)
-    episodes.place[env] = place
-    return reward, m, place == visits
 
 
 @numba.njit(cache=True, error_model="numpy")
 def play_many(table, episodes, actions, idle, reward, mass, terminated):  # type: ignore[no-untyped-def]
     """Play one step in every environment that is not ``idle``."""
+    # The arrays are taken out of their tuples once: inside the loop each would be counted as one
+    # more reference at every step, which costs more than the step.
+    softer, gain, branch = table.softer, table.shaping, table.branch
+    mass_parameters, signals = table.mass_parameters, table.signals[0]
+    jets, firsts, word_firsts = episodes.jet, episodes.first, episodes.word_first
+    lengths, places = episodes.visits, episodes.place
+    momentum, alive, taken = episodes.momentum, episodes.alive, episodes.action
     for env in range(len(actions)):
         if not idle[env]:
-            reward[env], mass[env], terminated[env] = play(table, episodes, env, actions[env])
+            reward[env], mass[env], terminated[env] = _decide(
+                softer,
+                gain,
+                branch,
+                mass_parameters,
+                signals,
+                jets,
+                firsts,
+                word_firsts,
+                lengths,
+                places,
+                momentum,
+                alive,
+                taken,
+                env,
+                actions[env],
+            )
 
 
 @numba.njit(cache=True)
-def begin_many(table, episodes, envs, jets):  # type: ignore[no-untyped-def]
+def begin_many(table, source, episodes, envs, jets):  # type: ignore[no-untyped-def]
     """Start the episodes of some environments."""
     for k in range(len(envs)):
-        begin(table, episodes, envs[k], jets[k])
+        begin(table, source, episodes, envs[k], jets[k])
 
 
 @numba.njit(cache=True)

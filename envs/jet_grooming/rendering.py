@@ -65,7 +65,7 @@ def jet_view(game: GroomingGame, episodes: Episodes, env: int) -> JetView:
     jet = int(episodes.jet[env])
     place = int(episodes.place[env])
     rows = slice(game.table.first[jet], game.table.first[jet + 1])
-    origin = game.table.origin[rows].astype(np.int64)
+    origin = game.source.origin[rows].astype(np.int64)
     places = np.arange(len(origin))
     alive = (episodes.alive[env, places // 64] >> (places % 64).astype(np.uint64)) & np.uint64(1)
     status = np.where(alive == 1, episodes.action[env, : len(origin)], UNREACHED)

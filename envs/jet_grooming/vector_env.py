@@ -206,7 +206,7 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
     def _begin(self, games: NDArray[np.int64], jets: NDArray[np.int64] | None = None) -> None:
         if jets is None:
             jets = self.game.draw(self.np_random, self.p_bkg, len(games))
-        begin_many(self.game.table, self.episodes, games, jets)
+        begin_many(self.game.table, self.game.source, self.episodes, games, jets)
         self._mass[games] = self.game.plain_mass[jets]
         self._ended[games] = False
 
