@@ -15,7 +15,7 @@ import hepgym  # noqa: F401  (registers the environments)
 from hepgym.datasets.jets.trees import ClusteringTrees, mass
 from hepgym.envs.jet_grooming import TOP_REWARD, W_REWARD, GroomingReward, groom
 from hepgym.envs.jet_grooming.env import JetGroomingEnv
-from hepgym.envs.jet_grooming.reward import SHAPES, mass_reward
+from hepgym.envs.jet_grooming.reward import SHAPES, mass_reward, shaping
 from hepgym.envs.registration import ENVIRONMENTS
 
 
@@ -173,7 +173,8 @@ def test_reward_formulas():
             1.804 * (m / 8) * math.exp(-m / 8), rel=1e-12
         )
     assert mass_reward(-0.1, False, GroomingReward().mass_parameters()) == 0.0
-    keep, remove = GroomingReward().shaping(np.array([[-5.0, -0.1], [-0.7, -3.0]])).T / 0.1534
+    states = np.array([[-5.0, -0.1], [-0.7, -3.0]])
+    keep, remove = shaping(states, GroomingReward().shaping_parameters()).T / 0.1534
     assert remove[0] == 1.0  # a soft wide-angle branch should go
     assert remove[1] == pytest.approx(math.exp(0.5923 * -3 + 0.1811 * (-0.9164 + 0.7)))
     assert keep[0] == 0.0
