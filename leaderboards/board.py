@@ -20,18 +20,10 @@ from pydantic import AwareDatetime
 
 from ..datasets.jets.trees import ClusteringTrees
 from .bootstrap import Estimate
-from .submission import (
-    Manifest,
-    Submission,
-    SubmissionError,
-    compare,
-    evaluate,
-    parse_json,
-    read_submission,
-    unpack,
-    verify,
-)
+from .manifest import Manifest
+from .submission import Submission, compare, evaluate, read_submission, verify
 from .tasks import Score, score_module, task
+from .untrusted import SubmissionError, parse_json, unpack
 
 SHIPPED_BOARDS = Path(__file__).parent / "results"
 """Boards that come with the package."""

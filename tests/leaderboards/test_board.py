@@ -10,12 +10,12 @@ from hepgym.datasets.jets.trees import ClusteringTrees
 from hepgym.leaderboards import board as board_module
 from hepgym.leaderboards.board import Board, BoardError, Entry, local_boards
 from hepgym.leaderboards.submission import (
-    SubmissionError,
     evaluate_predictions,
     read_submission,
     write_submission,
 )
 from hepgym.leaderboards.tasks import task
+from hepgym.leaderboards.untrusted import SubmissionError
 
 TASK = task("JetGrooming-v0")
 HASHES = {"signal": "a" * 64, "background": "b" * 64}

@@ -13,10 +13,8 @@ import pytest
 
 from hepgym.datasets.jets.clustering import cluster
 from hepgym.leaderboards import submission as submission_module
+from hepgym.leaderboards.manifest import MAX_MANIFEST_BYTES, MAX_PREDICTIONS_BYTES
 from hepgym.leaderboards.submission import (
-    MAX_MANIFEST_BYTES,
-    MAX_PREDICTIONS_BYTES,
-    SubmissionError,
     evaluate,
     evaluate_predictions,
     read_submission,
@@ -24,6 +22,7 @@ from hepgym.leaderboards.submission import (
     write_submission,
 )
 from hepgym.leaderboards.tasks import task
+from hepgym.leaderboards.untrusted import SubmissionError
 
 TASK = task("JetGrooming-v0")
 HASHES = {"signal": "a" * 64, "background": "b" * 64}

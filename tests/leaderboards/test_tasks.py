@@ -1,9 +1,8 @@
-import sys
-import types
-
 import pytest
 from pydantic import ValidationError
 
+from hepgym.datasets import DatasetError, catalogue
+from hepgym.datasets.jets import jet_files
 from hepgym.leaderboards import tasks
 from hepgym.leaderboards.tasks import TASKS, Task, score_module, task
 
@@ -61,24 +60,21 @@ def test_frozen():
         task("JetGrooming-v0").primary = "window"
 
 
-def test_hashes_and_data_come_from_the_datasets(monkeypatch):
-    import hepgym.datasets
-
-    catalogue = types.ModuleType("hepgym.datasets.catalogue")
-    catalogue.spec = lambda dataset_id: types.SimpleNamespace(
-        sha256=lambda split: f"{dataset_id} {split}"
-    )
-    monkeypatch.setitem(sys.modules, "hepgym.datasets.catalogue", catalogue)
-    monkeypatch.setattr(hepgym.datasets, "catalogue", catalogue, raising=False)
-    monkeypatch.setattr(
-        hepgym.datasets, "load_trees", lambda name, split: (name, split), raising=False
-    )
+def test_hashes_and_data_come_from_the_catalogue():
     top = task("JetGroomingTop-v0")
-    assert tasks.dataset_hashes(top) == {
-        "signal": "jets/top-500GeV-v1 test",
-        "background": "jets/QCD-500GeV-v1 test",
+    hashes = tasks.dataset_hashes(top)
+    assert hashes == {
+        "signal": catalogue.spec("jets/top-500GeV-v1").sha256("test"),
+        "background": catalogue.spec("jets/QCD-500GeV-v1").sha256("test"),
     }
-    assert tasks.load_test_data(top) == {
-        "signal": ("jets/top-500GeV-v1", "test"),
-        "background": ("jets/QCD-500GeV-v1", "test"),
-    }
+    data = tasks.load_test_data(top)
+    assert {role: jet_files.content_hash(trees) for role, trees in data.items()} == hashes
+    assert {role: len(trees) for role, trees in data.items()} == dict.fromkeys(data, 10_000)
+
+
+def test_data_that_are_not_the_official_ones_are_refused(monkeypatch):
+    other = catalogue.BundledSplit(10_000, "0" * 64)
+    spec = catalogue.spec("jets/W-500GeV-v1")
+    monkeypatch.setitem(spec.bundled, "test", other)
+    with pytest.raises(DatasetError, match="test split of jets/W-500GeV-v1 is not the official"):
+        tasks.load_test_data(task("JetGrooming-v0"))
