@@ -9,7 +9,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from .game import SIGNAL, begin, play
+from .game import SIGNAL
+from .kernels import begin, play
 from .reward import W_REWARD, GroomingReward
 from .setup import Source, grooming_reward, load_game, observation_space, probability
 

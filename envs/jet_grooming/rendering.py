@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.jets.trees import STATE_FIELDS, mass
-from .game import Episodes, GroomingGame
+from .game import GroomingGame
 from .grooming import KEEP, REMOVE
+from .tables import Episodes
 
 # What became of a node, beside KEEP and REMOVE.
 UNREACHED, CURRENT, AHEAD = range(2, 5)

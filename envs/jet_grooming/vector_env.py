@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from .game import SIGNAL, begin_many, observe, play_many
+from .game import SIGNAL
+from .kernels import begin_many, observe, play_many
 from .reward import W_REWARD, GroomingReward
 from .setup import Source, grooming_reward, load_game, observation_space, probability
 
