@@ -20,6 +20,8 @@ from .version import __version__
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from .agents.jet_grooming import Groomer
+    from .agents.tuning import Trial
     from .leaderboards.board import Entry
     from .leaderboards.tasks import Task
 
@@ -33,6 +35,8 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="List, generate and convert datasets.")
 board_app = typer.Typer(no_args_is_help=True, help="Look after the boards that are shipped.")
 plot_app = typer.Typer(no_args_is_help=True, help="Draw a submission's figures, one at a time.")
+agents_app = typer.Typer(no_args_is_help=True, help="List, import and export agents.")
+app.add_typer(agents_app, name="agents")
 app.add_typer(data_app, name="data")
 app.add_typer(board_app, name="board")
 app.add_typer(plot_app, name="plot")
@@ -53,8 +57,14 @@ def main() -> None:
         if os.environ.get("HEPGYM_DEBUG"):
             raise
         sys.exit(f"error: {' '.join(str(error).split())}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: what was finished is kept, the same command goes on from there")
+    except SystemExit as stop:
+        # Typer turns Ctrl-C into this status.
+        if stop.code == 130:
+            print(
+                "interrupted: what was finished is kept, the same command goes on from there",
+                file=sys.stderr,
+            )
+        raise
 
 
 def _version(show: bool) -> None:
@@ -78,8 +88,11 @@ def _options(
 @app.command()
 def run(
     task: TaskId,
-    agent: Annotated[str, typer.Option(help="Name of a reference agent; `hepgym agents` lists.")],
+    agent: Annotated[str, typer.Option(help="A reference agent; `hepgym agents list` shows them.")],
     settings: Settings = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a trained dqn; default the one that is shipped.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the results; default runs/TASK/AGENT.")
     ] = None,
@@ -93,13 +106,12 @@ def run(
 
     Example:  hepgym run JetGrooming-v0 --agent soft-drop --set z_cut=0.1 --set beta=1
     """
-    from .agents.jet_grooming import make_groomer
     from .agents.jet_grooming.playing import run as play
     from .leaderboards.board import Board
     from .leaderboards.tasks import task as find_task
 
     own = find_task(task)
-    groomer = make_groomer(agent, **_parsed(settings))
+    groomer = _groomer(task, agent, settings, model)
     folder = output or Path("runs") / task / agent
     board = Board(task)
     played, submission, figures = play(
@@ -122,7 +134,64 @@ def run(
 
 
 @app.command()
-def agents() -> None:
+def train(
+    task: TaskId,
+    agent: Annotated[str, typer.Option(help="Agent that learns: dqn.")] = "dqn",
+    settings: Settings = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the training; default runs/TASK/train-AGENT.")
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option(help="Start over, delete what the folder holds.")
+    ] = False,
+) -> None:
+    """Train an agent on a task's train split; validation decides which weights are kept.
+
+    Interrupt it when you like: the same command goes on where it stopped. Settings are the
+    published ones unless set; see `hepgym.agents.jet_grooming.dqn.DQNSettings`.
+
+    Example:  hepgym train JetGrooming-v0 --set seed=1 --set gamma=1
+    """
+    from .leaderboards.tasks import task as find_task
+
+    _choice("agent", agent, ("dqn",))
+    find_task(task)
+    from .agents.jet_grooming.dqn import published_settings
+    from .agents.jet_grooming.dqn import train as learn
+
+    folder = output or Path("runs") / task / f"train-{agent}"
+    learn(published_settings(task, **_parsed(settings)), folder, resume=not restart, progress=True)
+    print(f"model and reward curve: {folder}")
+    print(f"play the test set:      hepgym run {task} --agent {agent} --model {folder}")
+
+
+@agents_app.command("import-groomrl")
+def agents_import_groomrl(
+    architecture: Annotated[Path, typer.Argument(help="The published model's .json.")],
+    weights: Annotated[Path, typer.Argument(help="Its weights, .h5 (Keras 2).")],
+    output: Annotated[Path, typer.Option(help="Folder for the model.")],
+    task: Annotated[str, typer.Option(help="Task it was trained for.")] = "JetGrooming-v0",
+) -> None:
+    """Import a published GroomRL model; nothing in its files is executed."""
+    from .agents.jet_grooming.dqn import import_groomrl
+
+    import_groomrl(architecture, weights, task=task).save(output)
+    print(f"model: {output}; play: hepgym run {task} --agent dqn --model {output}")
+
+
+@agents_app.command("export-onnx")
+def agents_export_onnx(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a dqn model.")],
+    output: Annotated[Path, typer.Option(help="ONNX file.")] = Path("model.onnx"),
+) -> None:
+    """Write a model as ONNX (needs the extra onnx)."""
+    from .agents.jet_grooming.dqn import DQNGroomer, export_onnx
+
+    print(f"ONNX: {export_onnx(DQNGroomer.load(folder), output)}")
+
+
+@agents_app.command("list")
+def agents_list() -> None:
     """List the reference agents and their parameters."""
     from rich.table import Table
 
@@ -136,6 +205,79 @@ def agents() -> None:
 
 
 @app.command()
+def tune(
+    task: TaskId,
+    agent: Annotated[
+        str | None, typer.Option(help="Name of the agent; default that of the search space.")
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.yaml", help="Search space; default the agent's that comes with hepgym."
+        ),
+    ] = None,
+    evals: Annotated[int, typer.Option(help="Trials in all.")] = 100,
+    seed: Annotated[int, typer.Option(help="Another seed gives other trials.")] = 0,
+    batch: Annotated[
+        int, typer.Option(help="Trials suggested together: at most so many run at once.")
+    ] = 4,
+    workers: Annotated[int, typer.Option(help="Processes; the trials do not depend on it.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask: tcp://host:port, slurm or htcondor.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the scan; default runs/TASK/tune-AGENT.")
+    ] = None,
+) -> None:
+    """Tune an agent's settings on a task's validation data with hyperopt.
+
+    Interrupt it when you like: the same command goes on where it stopped.
+
+    Example:  hepgym tune JetGrooming-v0 --agent recursive-soft-drop --evals 100
+    """
+    from .agents.tuning import read_space
+    from .agents.tuning import tune as search
+    from .leaderboards.tasks import task as find_task
+
+    if agent is None and space is None:
+        raise ValueError("--agent or --space is missing")
+    searched = read_space(space or agent or "")
+    if agent not in (None, searched.agent):
+        raise ValueError(f"{space} is a search space for {searched.agent}, not for --agent {agent}")
+    folder = output or Path("runs") / task / f"tune-{searched.agent}"
+    with _progress("trials") as progress:
+        bar = progress.add_task(searched.agent, total=evals)
+
+        def show(finished: int, best: Trial | None) -> None:
+            lowest = f"best loss {best.loss:.4g}" if best else "no loss yet"
+            progress.update(bar, completed=finished, description=f"{searched.agent}: {lowest}")
+
+        scan = search(
+            find_task(task),
+            searched,
+            folder,
+            evals=evals,
+            seed=seed,
+            batch=batch,
+            workers=workers,
+            scheduler=scheduler,
+            progress=show,
+        )
+    failed = [trial for trial in scan.trials if trial.loss is None]
+    if failed:
+        print(f"{len(failed)} of {len(scan.trials)} trials failed, the first: {failed[0].error}")
+    if scan.best is None:
+        raise ValueError(f"no trial succeeded: {folder / 'trials'} holds the reasons")
+    print(f"best loss on validation data: {scan.best.loss:.4g} in trial {scan.best.number}")
+    for name, value in scan.best.settings.items():
+        print(f"  {name}: {value}")
+    for file in scan.files:
+        print(f"wrote {file}")
+    if scan.best.command:
+        print(f"run it on the test data: {scan.best.command}")
+
+
+@app.command()
 def evaluate(folder: Folder) -> None:
     """Recompute the score of a submission and hold its claims against it; changes nothing."""
     from .leaderboards.submission import read_submission, verify
@@ -144,9 +286,7 @@ def evaluate(folder: Folder) -> None:
     submission = read_submission(folder)
     score = verify(submission)
     manifest = submission.manifest
-    _show_score(
-        find_task(manifest.task), score.metrics(), manifest.description or manifest.agent, None
-    )
+    _show_score(find_task(manifest.task), score.metrics(), manifest.label, None)
     print("the claims agree with the predictions")
 
 
@@ -177,6 +317,7 @@ def leaderboard(
     as_json: Annotated[bool, typer.Option("--json", help="Entries as JSON.")] = False,
 ) -> None:
     """Show a board, or the best entry of every task."""
+    from rich.markup import escape
     from rich.table import Table
 
     from .leaderboards.board import Board
@@ -194,7 +335,7 @@ def leaderboard(
             table.add_row(
                 board.task.id,
                 str(len(board.entries())),
-                _label(best) if best else "-",
+                escape(best.label) if best else "-",
                 str(best.recomputed[board.task.primary]) if best else "-",
             )
         _console().print(table)
@@ -326,12 +467,14 @@ def data_convert(
     limit: Annotated[int | None, typer.Option(help="Convert the first jets only.")] = None,
 ) -> None:
     """Convert a file of the public JetsGame data to ROOT, with clustering trees."""
+    from rich.markup import escape
+
     from .datasets.jets import jetsgame
 
     name = source.name.removesuffix(".gz").removesuffix(".json")
     file = output or source.with_name(f"{name}.root")
     with _progress("jets") as progress:
-        bar = progress.add_task(source.name, total=limit)
+        bar = progress.add_task(escape(source.name), total=limit)
         written = jetsgame.convert(
             source,
             file,
@@ -399,12 +542,28 @@ def plot_lund(
     print(f"figure: {save_lund_planes(read_submission(folder), role, output)}")
 
 
+def _groomer(task: str, agent: str, settings: list[str] | None, model: Path | None) -> Groomer:
+    """Make a groomer from its parameters, or load a trained one from its folder."""
+    from .agents.jet_grooming import make_groomer
+
+    if agent != "dqn":
+        if model:
+            raise ValueError(f"--model is for the agent dqn, not for {agent}")
+        return make_groomer(agent, **_parsed(settings))
+    if settings:
+        raise ValueError("--set is for untrained agents: a model brings its settings")
+    from .agents.jet_grooming.dqn import DQNGroomer, reference_models
+
+    return DQNGroomer.load(model or reference_models(task)[0])
+
+
 def _show_score(task: Task, metrics: Any, title: str, best: Entry | None) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table("metric", f"{title}", "68 % interval", title=f"{task.id}: {task.title}")
+    table = Table("metric", escape(title), "68 % interval", title=f"{task.id}: {task.title}")
     if best:
-        table.add_column(f"best on the board: {_label(best)}")
+        table.add_column(f"best on the board: {escape(best.label)}")
     for name, value in metrics.items():
         row = [name, str(value), f"[{value.low68:.4g}, {value.high68:.4g}]"]
         if best:
@@ -414,6 +573,7 @@ def _show_score(task: Task, metrics: Any, title: str, best: Entry | None) -> Non
 
 
 def _show_board(task: Task, entries: list[Entry]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("#", "agent", title=f"{task.id}: {task.title} ({task.direction})")
@@ -425,16 +585,12 @@ def _show_board(task: Task, entries: list[Entry]) -> None:
     for place, entry in enumerate(entries, start=1):
         table.add_row(
             str(place),
-            _label(entry) + ("" if entry.in_game else " (outside the game)"),
+            escape(entry.label) + ("" if entry.in_game else " (outside the game)"),
             *(str(entry.recomputed[name]) for name in metrics),
             entry.trust,
             f"{entry.added:%Y-%m-%d}",
         )
     _console().print(table)
-
-
-def _label(entry: Entry) -> str:
-    return entry.description.splitlines()[0][:60] if entry.description else entry.agent
 
 
 def _parsed(settings: list[str] | None) -> dict[str, Any]:
@@ -460,7 +616,7 @@ def _console() -> Any:
     from rich.console import Console
 
     # Tables go into files and pipes as they go to a wide terminal.
-    return Console(width=None if sys.stdout.isatty() else 160)
+    return Console(width=None if sys.stdout.isatty() else 160, emoji=False)
 
 
 def _progress(unit: str = "") -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -62,7 +63,12 @@ def client(workers: int = 1, scheduler: str | None = None) -> Iterator[Client]:
             with Client(jobs) as connection:
                 yield connection
     elif "://" in scheduler:
+        from distributed.comm.addressing import get_address_host_port
+
         try:
+            if scheduler.startswith(("tcp://", "tls://")):
+                # Dask itself keeps knocking for as long as it may before it gives up.
+                socket.create_connection(get_address_host_port(scheduler), timeout=10).close()
             connection = Client(scheduler, timeout="10s")
         except OSError as error:
             raise ConnectionError(f"no Dask scheduler answers at {scheduler}: {error}") from None

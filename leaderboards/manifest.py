@@ -110,3 +110,9 @@ class Manifest(_Strict):
     predictions: PredictionsReference
     authors: tuple[_Name, ...] = ()
     description: Annotated[str, Field(max_length=10_000)] = ""
+
+    @property
+    def label(self) -> str:
+        """One short line for tables and figures: the description's first, or the agent."""
+        lines = self.description.strip().splitlines()
+        return lines[0][:60] if lines else self.agent

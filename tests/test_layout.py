@@ -131,7 +131,12 @@ def test_wheel_holds_the_tree(tmp_path):
     }
     data = {
         str(file.relative_to(ROOT))
-        for pattern in ("datasets/bundled/**/*.root", "leaderboards/results/**/*.*")
+        for pattern in (
+            "datasets/bundled/**/*.root",
+            "leaderboards/results/**/*.*",
+            "agents/jet_grooming/models/**/*.*",
+            "agents/tuning/spaces/*.yaml",
+        )
         for file in ROOT.glob(pattern)
     }
     assert packed == {str(file.relative_to(ROOT)) for file in sources()} | data | {"py.typed"}

@@ -6,6 +6,8 @@ generated and `production` for whole samples.
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import NamedTuple
 
 import numpy as np
@@ -105,9 +107,8 @@ def generate_chunk(
         particles = batch.prt[batch.prt.status > 0]
         if not settings.neutrinos:
             flavour = np.abs(particles.id)
-            particles = particles[
-                ~np.logical_or.reduce([flavour == neutrino for neutrino in NEUTRINOS])
-            ]
+            others = (flavour != neutrino for neutrino in NEUTRINOS)
+            particles = particles[functools.reduce(operator.and_, others)]
         p = ak.zip(
             {"px": particles.p.px, "py": particles.p.py, "pz": particles.p.pz, "E": particles.p.e}
         )

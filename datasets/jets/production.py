@@ -118,7 +118,8 @@ def produce(
     Raises
     ------
     DatasetError
-        If the chunks beside the output belong to another sample, or the output is a folder.
+        If the chunks beside the output belong to another sample, the output is a folder, or it
+        cannot be written.
     """
     from . import jet_files
 
@@ -128,26 +129,37 @@ def produce(
     _claim(folder, sample)
     for _ in _missing_chunks(sample, folder, workers, scheduler, progress):
         pass
+    # Written among the chunks, so that what a kill leaves of it is deleted with them.
     written = jet_files.write(
-        output,
+        folder / output.name,
         (_read_chunk(_part(folder, number)) for number in range(len(sample.chunks()))),
         sample.metadata(),
         nodes=nodes,
         container=container,
     )
+    os.replace(written.path, output)
     shutil.rmtree(folder)
-    return written
+    return written._replace(path=output)
 
 
 def _claim(folder: Path, sample: Sample) -> None:
     """Mark the folder of chunks as this sample's, or check that it is."""
-    plan = json.dumps(sample.metadata(), sort_keys=True, indent=1)
+    plan = json.dumps({**sample.metadata(), "size": sample.size}, sort_keys=True, indent=1)
     file = folder / "sample.json"
-    if not folder.exists():
-        folder.mkdir(parents=True)
-    if not file.exists():
-        _write_atomically(file, plan.encode())
-    elif file.read_text() != plan:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            # Left by a kill while the folder was being deleted: chunks of any sample.
+            for chunk in folder.glob("*.npz"):
+                chunk.unlink()
+            _write_atomically(file, plan.encode())
+        found = file.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{folder} cannot be used for unfinished chunks ({error.strerror}): choose another "
+            "output"
+        ) from None
+    if found != plan.encode():
         raise DatasetError(
             f"{folder} holds chunks of another sample or of other package versions: "
             "finish that one, delete the folder, or choose another output"

@@ -82,7 +82,7 @@ def save_mass_spectra(
         signal,
         background,
         (score.w_min.value, score.w_max.value),
-        f"{manifest.task}, {manifest.description or manifest.agent}: L = {score.loss} GeV",
+        f"{manifest.task}, {manifest.label}: L = {score.loss} GeV",
         file,
     )
 
@@ -112,7 +112,7 @@ def save_lund_planes(
         before,
         after,
         len(trees),
-        f"{_process(own.datasets[role])} jets, {manifest.description or manifest.agent}",
+        f"{_process(own.datasets[role])} jets, {manifest.label}",
         file,
     )
 
@@ -169,7 +169,7 @@ def draw_mass_spectra(
     """
     edges = np.linspace(0.0, mass_max, 101)
     with hep_figure(11, 4.8) as figure:
-        figure.suptitle(title, fontsize=13)
+        figure.suptitle(title, fontsize=13, parse_math=False)
         panels = figure.subplots(1, 2)
         for axes, spectra, colour in zip(
             panels, (signal, background), (SIGNAL, BACKGROUND), strict=True
@@ -245,7 +245,7 @@ def draw_lund_planes(
         for points in (before, after)
     ]
     with hep_figure(11, 4.8) as figure:
-        figure.suptitle(title, fontsize=13)
+        figure.suptitle(title, fontsize=13, parse_math=False)
         panels = figure.subplots(1, 2, sharey=True)
         for axes, density, name in zip(panels, densities, ("plain", "groomed"), strict=True):
             mesh = axes.pcolormesh(

@@ -1,0 +1,74 @@
+"""Keras on TensorFlow, imported when it is needed and without TensorFlow's start-up messages."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@functools.cache
+def keras() -> Any:
+    """Import Keras 3 with TensorFlow as its backend.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    ValueError
+        If the user has chosen another backend.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    tensorflow()
+    import keras as module  # type: ignore[import-untyped]
+
+    if module.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"Keras runs on {module.backend.backend()}: set KERAS_BACKEND=tensorflow, the DQN "
+            "agent needs it"
+        )
+    return module
+
+
+@functools.cache
+def tensorflow() -> Any:
+    """Import TensorFlow.
+
+    Returns
+    -------
+    module
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _quiet_libraries():
+        import tensorflow as module  # type: ignore[import-untyped]
+
+        # Looks for accelerators, which has messages of its own.
+        module.config.list_physical_devices()
+    return module
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Drop what compiled libraries write to standard error, unless an import fails.
+
+    TensorFlow 2.21 writes some messages before it looks at TF_CPP_MIN_LOG_LEVEL.
+    """
+    sys.stderr.flush()
+    stream = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stream, held.read())
+            raise
+        finally:
+            os.dup2(stream, 2)
+            os.close(stream)

@@ -1,0 +1,170 @@
+"""The trained agent: grooms whole samples, and lives in a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import NodeGroomer, Parameters
+from .backend import keras
+from .learner import BATCH, compiled
+from .settings import DQNSettings
+
+NETWORK_FILE = "model.keras"
+SETTINGS_FILE = "settings.json"
+
+FORMAT = 1
+
+
+class DQNGroomer(NodeGroomer):
+    """A groomer that removes a branch where its Q network values that higher.
+
+    Parameters
+    ----------
+    network
+        Keras model: float32 states (n, state_dim) to Q values (n, 2).
+    settings
+        How it was made.
+    """
+
+    name = "dqn"
+    symbol = "DQN"
+
+    def __init__(self, network: Any, settings: DQNSettings) -> None:
+        self.network = network
+        self.settings = settings
+
+    @functools.cached_property
+    def _compiled(self) -> Any:
+        return compiled(self.network)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Settings of the training, those of the reward with the prefix ``reward_``."""
+        values = self.settings.as_dict()
+        reward = values.pop("reward")
+        return {**values, **{f"reward_{name}": value for name, value in reward.items()}}
+
+    def __str__(self) -> str:
+        """Architecture and seed."""
+        own = self.settings
+        return f"{self.symbol}({own.architecture} {own.layers}x{own.units}, seed={own.seed})"
+
+    def values(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Q values at many nodes.
+
+        Parameters
+        ----------
+        states
+            float32, shape (n, 5): node states.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape (n, 2): values of keeping and of removing the softer branch.
+        """
+        seen = np.ascontiguousarray(states[:, : self.settings.state_dim], np.float32)
+        out = np.empty((len(seen), 2), np.float32)
+        for first in range(0, len(seen), BATCH):
+            out[first : first + BATCH] = self._compiled(seen[first : first + BATCH])
+        return out
+
+    def decide(self, states: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Take the action with the higher value at many nodes; equal values keep.
+
+        Parameters
+        ----------
+        states
+            float32, shape (n, 5): node states.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint8, shape (n,): 1 removes the softer branch, 0 keeps it.
+        """
+        keep, remove = self.values(states).T
+        return (remove > keep).astype(np.uint8)
+
+    def save(self, folder: Path) -> None:
+        """Write network and settings into a folder, which is made if needed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_settings(folder, self.settings)
+        self.network.save(folder / NETWORK_FILE)
+
+    @classmethod
+    def load(cls, folder: Path, network: str = NETWORK_FILE) -> DQNGroomer:
+        """Read a groomer from a folder, without running any code found there.
+
+        Parameters
+        ----------
+        folder
+            The folder of a training or of an imported model.
+        network
+            File name of the network, for example "last.keras" for the last weights instead of
+            the best.
+
+        Returns
+        -------
+        DQNGroomer
+
+        Raises
+        ------
+        ValueError
+            If the folder does not hold such a model.
+        """
+        settings = read_settings(folder)
+        file = folder / network
+        if not file.is_file():
+            raise ValueError(f"{folder} has no file {network}: the training has not validated yet")
+        model = keras().saving.load_model(file, compile=False, safe_mode=True)
+        if model.input_shape != (None, settings.state_dim) or model.output_shape != (None, 2):
+            raise ValueError(
+                f"{file} maps {model.input_shape} to {model.output_shape} but {SETTINGS_FILE} "
+                f"wants (None, {settings.state_dim}) to (None, 2): the two files do not belong "
+                "together"
+            )
+        return cls(model, settings)
+
+
+def write_settings(folder: Path, settings: DQNSettings) -> None:
+    """Write the settings of a training into its folder."""
+    values = {"format": FORMAT, "agent": DQNGroomer.name, "settings": settings.as_dict()}
+    (folder / SETTINGS_FILE).write_text(json.dumps(values, indent=2) + "\n")
+
+
+def read_settings(folder: Path) -> DQNSettings:
+    """Read the settings of a training from its folder.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they cannot be used.
+    """
+    file = folder / SETTINGS_FILE
+    if not file.is_file():
+        raise ValueError(f"{folder} is not the folder of a DQN agent: it has no {SETTINGS_FILE}")
+    try:
+        values = json.loads(file.read_text())
+        if values["agent"] != DQNGroomer.name or values["format"] != FORMAT:
+            raise ValueError(
+                f"agent {values['agent']!r} in format {values['format']!r}, not "
+                f"{DQNGroomer.name!r} in format {FORMAT}"
+            )
+        return DQNSettings.from_dict(values["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file} cannot be used: {error}") from None
+
+
+def differing_settings(one: DQNSettings, other: DQNSettings) -> list[str]:
+    """Names of the settings in which two differ."""
+    return [
+        field.name
+        for field in dataclasses.fields(DQNSettings)
+        if getattr(one, field.name) != getattr(other, field.name)
+    ]

@@ -1,0 +1,144 @@
+"""Online and target network with one compiled training step."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backend import keras, tensorflow
+from .network import ACTIONS, Standard, build_network
+from .replay import Transitions
+from .settings import DQNSettings
+
+BATCH = 8192
+"""Nodes in one call of the network; more no longer fit the processor's caches."""
+
+
+class Learner:
+    """Deep Q-learning with a target network (arXiv:1312.5602, 1509.06461, 1511.06581).
+
+    Parameters
+    ----------
+    settings
+        Network, optimiser and update rule.
+    standard
+        See `network.build_network`.
+    """
+
+    def __init__(self, settings: DQNSettings, standard: Standard | None = None) -> None:
+        self.settings = settings
+        self.online = build_network(settings, standard)
+        self.target = build_network(settings, standard)
+        self.averaged = build_network(settings, standard) if settings.average else self.online
+        self._optimiser = _optimiser(settings)
+        self._optimiser.build(self.online.trainable_variables)
+        # Not compiled by XLA: on processors its loops do without the fast matrix products and
+        # take two to four times as long (measured with TensorFlow 2.21).
+        self._train = tensorflow().function(self._update_many)
+        self._values = compiled(self.online)
+
+    def values(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Q values of the online network, shape (n, 2)."""
+        values: NDArray[np.float32] = self._values(states).numpy()
+        return values
+
+    def update(self, batches: Transitions) -> float:
+        """Make one gradient step for each batch.
+
+        Parameters
+        ----------
+        batches
+            Arrays whose shapes start with (gradient steps, batch size).
+
+        Returns
+        -------
+        float
+            Mean of half the squared temporal-difference error.
+        """
+        follows = (self.settings.gamma * ~batches.terminal).astype(np.float32)
+        return float(
+            self._train(batches.state, batches.action, batches.reward, batches.next_state, follows)
+        )
+
+    def _update_many(
+        self, state: Any, action: Any, reward: Any, next_state: Any, follows: Any
+    ) -> Any:
+        tf = tensorflow()
+        total = tf.constant(0.0)
+        # AutoGraph makes this a loop inside the graph.
+        for k in tf.range(tf.shape(action)[0]):
+            total += self._update(state[k], action[k], reward[k], next_state[k], follows[k])
+        return total / tf.cast(tf.shape(action)[0], tf.float32)
+
+    def _update(self, state: Any, action: Any, reward: Any, next_state: Any, follows: Any) -> Any:
+        tf = tensorflow()
+        settings = self.settings
+        next_values = self.target(next_state, training=False)
+        if settings.double:
+            best = tf.argmax(self.online(next_state, training=False), axis=-1)
+            next_value = tf.reduce_sum(next_values * tf.one_hot(best, ACTIONS), axis=-1)
+        else:
+            next_value = tf.reduce_max(next_values, axis=-1)
+        goal = reward + follows * next_value
+        weights = self.online.trainable_variables
+        with tf.GradientTape() as tape:
+            values = self.online(state, training=True)
+            value = tf.reduce_sum(values * tf.one_hot(action, ACTIONS), axis=-1)
+            loss = 0.5 * tf.reduce_mean(tf.square(goal - value))
+        self._optimiser.apply(tape.gradient(loss, weights), weights)
+        _move(self.target, weights, settings.target_update)
+        if settings.average:
+            _move(self.averaged, weights, 1.0 - settings.average)
+        return loss
+
+    def as_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Everything that changes while learning; `restore` reads it."""
+        return {
+            f"{name}.{i}": variable.numpy()
+            for name, variables in self._variables().items()
+            for i, variable in enumerate(variables)
+        }
+
+    def restore(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+        """Take back what `as_arrays` gave."""
+        for name, variables in self._variables().items():
+            for i, variable in enumerate(variables):
+                variable.assign(arrays[f"{name}.{i}"])
+
+    def _variables(self) -> dict[str, list[Any]]:
+        return {
+            # All variables, not only weights: the random state of dropout is one of them.
+            "online": self.online.variables,
+            "target": self.target.variables,
+            "averaged": self.averaged.variables if self.settings.average else [],
+            "optimiser": self._optimiser.variables,
+        }
+
+
+def compiled(network: Any) -> Any:
+    """Compile a network for inference on any number of states."""
+    tf = tensorflow()
+    signature = [tf.TensorSpec([None, network.input_shape[-1]], tf.float32)]
+    return tf.function(functools.partial(network, training=False), input_signature=signature)
+
+
+def _optimiser(settings: DQNSettings) -> Any:
+    rate: Any = settings.learning_rate
+    if settings.final_learning_rate is not None:
+        rate = keras().optimizers.schedules.CosineDecay(
+            settings.learning_rate,
+            decay_steps=max(1, (settings.steps - settings.warmup) // settings.steps_per_update),
+            alpha=settings.final_learning_rate / settings.learning_rate,
+        )
+    return keras().optimizers.get(
+        {"class_name": settings.optimiser, "config": {"learning_rate": rate}}
+    )
+
+
+def _move(network: Any, goal: list[Any], part: float) -> None:
+    """Move a network's weights part of the way towards others."""
+    for variable, value in zip(network.trainable_variables, goal, strict=True):
+        variable.assign_add(part * (value - variable))

@@ -1,0 +1,59 @@
+"""What a training shows while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called after each vector step with counts, and now and then with new numbers."""
+
+    def __call__(self, step: int, numbers: dict[str, float]) -> None:
+        """Show that ``step`` environment steps are done; ``numbers`` as in the log."""
+        ...
+
+
+def silent(step: int, numbers: dict[str, float]) -> None:
+    """Show nothing."""
+
+
+@contextmanager
+def live_line(steps: int) -> Iterator[Progress]:
+    """Show one live line: reward, loss, validation score, steps per second, time left.
+
+    Parameters
+    ----------
+    steps
+        Environment steps in all.
+
+    Yields
+    ------
+    Progress
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    with Bars(
+        TextColumn("training"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[numbers]}"),
+        TimeRemainingColumn(),
+    ) as bars:
+        bar = bars.add_task("training", total=steps, numbers="")
+        shown: dict[str, float] = {}
+        names = {
+            "reward": "reward",
+            "loss": "loss",
+            "validation_loss": "L(validation)",
+            "steps_per_second": "steps/s",
+        }
+
+        def show(step: int, numbers: dict[str, float]) -> None:
+            shown.update({k: v for k, v in numbers.items() if k in names})
+            words = "  ".join(f"{names[k]} {v:.4g}" for k, v in shown.items())
+            bars.update(bar, completed=min(step, steps), numbers=words)
+
+        yield show
