@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,12 @@ import hepgym.datasets
 from hepgym.datasets.jets.trees import ClusteringTrees
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Jobs in a shell's background ignore Ctrl-C, and so would all that the tests start there."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def bundled(process: str, jets: int = 1000) -> ClusteringTrees:
