@@ -137,6 +137,10 @@ def run(
 def train(
     task: TaskId,
     agent: Annotated[str, typer.Option(help="Agent that learns: dqn.")] = "dqn",
+    preset: Annotated[
+        str,
+        typer.Option(help="Settings to start from: reference (tuned) or published (GroomRL's)."),
+    ] = "reference",
     settings: Settings = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the training; default runs/TASK/train-AGENT.")
@@ -147,20 +151,22 @@ def train(
 ) -> None:
     """Train an agent on a task's train split; validation decides which weights are kept.
 
-    Interrupt it when you like: the same command goes on where it stopped. Settings are the
-    published ones unless set; see `hepgym.agents.jet_grooming.dqn.DQNSettings`.
+    Interrupt it when you like: the same command goes on where it stopped. All settings are
+    described in `hepgym.agents.jet_grooming.dqn.DQNSettings`.
 
-    Example:  hepgym train JetGrooming-v0 --set seed=1 --set gamma=1
+    Example:  hepgym train JetGrooming-v0 --set seed=1
     """
     from .leaderboards.tasks import task as find_task
 
     _choice("agent", agent, ("dqn",))
+    _choice("preset", preset, ("reference", "published"))
     find_task(task)
-    from .agents.jet_grooming.dqn import published_settings
+    from .agents.jet_grooming.dqn import published_settings, reference_settings
     from .agents.jet_grooming.dqn import train as learn
 
+    make = reference_settings if preset == "reference" else published_settings
     folder = output or Path("runs") / task / f"train-{agent}"
-    learn(published_settings(task, **_parsed(settings)), folder, resume=not restart, progress=True)
+    learn(make(task, **_parsed(settings)), folder, resume=not restart, progress=True)
     print(f"model and reward curve: {folder}")
     print(f"play the test set:      hepgym run {task} --agent {agent} --model {folder}")
 

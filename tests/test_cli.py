@@ -224,7 +224,8 @@ def test_run_again(call, played, tmp_path, monkeypatch):
         ([TASK, "--agent", "soft-drop", "--set", "z_cut=[1]"], r"z_cut is \[1\] but must be"),
         ([TASK, "--agent", "plain", "--set", "z_cut=1"], "plain has no parameter 'z_cut'; it has"),
         ([TASK, "--agent", "plain", "--model", "."], "--model is for the agent dqn, not for plain"),
-        ([TASK, "--agent", "dqn"], "the agent dqn needs --model FOLDER"),
+        ([TASK, "--agent", "dqn", "--set", "gamma=1"], "a model brings its settings"),
+        ([TASK, "--agent", "dqn", "--model", "nowhere"], "nowhere"),
         ([TASK, "--agent", "plain", "--author", ""], "submission.json: field 'authors"),
         ([TASK, "--agent", "plain", "--description", "\x1b[2J"], "holds the control character"),
     ],
@@ -447,6 +448,8 @@ def test_compare(call, two_groomers):
 
 
 def test_board_rebuild_and_verify(call, two_groomers, tmp_path, monkeypatch):
+    monkeypatch.setattr("hepgym.agents.jet_grooming.baselines._TUNED", {})
+    monkeypatch.setattr("hepgym.agents.jet_grooming.baselines.trained_agents", lambda task: [])
     folder = tmp_path / "rebuilt"
     result = call("board", "rebuild", "--output", folder)
     assert result.code == 0

@@ -6,7 +6,7 @@ import functools
 import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -112,6 +112,19 @@ def _classical(
     return make_groomer(name, **parameters)
 
 
+def _dqn_loss(task: Task, parameters: Mapping[str, Any], seed: int, folder: Path) -> Evaluation:
+    """Loss of a DQN trained with the published settings but for ``parameters``."""
+    from ..jet_grooming.dqn import published_settings, train
+
+    def trained(task: Task, parameters: Mapping[str, Any], seed: int, folder: Path) -> Groomer:
+        settings = published_settings(task.id, seed=seed, **parameters)
+        return train(settings, folder, progress=False)
+
+    command = ["hepgym", "run", task.id, "--agent", "dqn", "--model", str(folder)]
+    found = groomer_loss(trained, task, parameters, seed, folder)
+    return replace(found, command=shlex.join(command))
+
+
 @functools.lru_cache(maxsize=1)
 def _validation_jets(task_id: str) -> dict[str, ClusteringTrees]:
     from ...leaderboards.tasks import task
@@ -130,12 +143,9 @@ def _run_command(task: Task, groomer: Groomer) -> str:
 
 OBJECTIVES: dict[str, Objective] = {
     name: functools.partial(groomer_loss, functools.partial(_classical, name)) for name in GROOMERS
-}
-"""Agents that can be tuned, by name.
-
-An agent that learns is one more line, ``functools.partial(groomer_loss, train)`` with a `Maker`
-that trains in ``folder`` and imports its framework only when it is called.
-"""
+} | {"dqn": _dqn_loss}
+"""Agents that can be tuned, by name. An agent that learns is one more line: a function that trains
+in ``folder`` and imports its framework only when it is called."""
 
 
 def objective(agent: str, settings: Iterable[str] = ()) -> Objective:

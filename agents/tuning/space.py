@@ -273,7 +273,7 @@ def read_space(source: Path | str) -> Space:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not YAML: {error}") from None
+        raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{file} holds no mapping: it must have the fields agent and parameters")
     try:

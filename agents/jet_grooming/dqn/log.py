@@ -67,9 +67,13 @@ def draw_curve(folder: Path, suffix: str = "png") -> Path:
         The figure, in the same folder.
     """
     lines = read_log(folder)
-    rewards = np.array([(line["step"], line["reward"]) for line in lines if "reward" in line])
+    rewards = np.array([(line["step"] / 1e3, line["reward"]) for line in lines if "reward" in line])
     scores = np.array(
-        [(line["step"], line["validation_loss"]) for line in lines if "validation_loss" in line]
+        [
+            (line["step"] / 1e3, line["validation_loss"])
+            for line in lines
+            if "validation_loss" in line
+        ]
     )
     with hep_figure(6.4, 6.4) as figure:
         upper, lower = figure.subplots(2, sharex=True)
@@ -80,5 +84,5 @@ def draw_curve(folder: Path, suffix: str = "png") -> Path:
             lower.plot(*scores.T, color=BACKGROUND, marker="o", markersize=3)
             lower.set_yscale("log")
         lower.set_ylabel("Validation $L$ [GeV]")
-        lower.set_xlabel("Environment steps")
+        lower.set_xlabel("Environment steps [thousands]")
         return save(figure, (folder / CURVE_FILE).with_suffix(f".{suffix}"))

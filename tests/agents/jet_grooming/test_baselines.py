@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from hepgym.agents.jet_grooming import GROOMERS, PolicyGroomer, make_groomer
-from hepgym.agents.jet_grooming.baselines import baselines, rebuild
+from hepgym.agents.jet_grooming.baselines import baselines, rebuild, trained_agents
 from hepgym.agents.jet_grooming.playing import play_test_set
 from hepgym.leaderboards.board import Board
 from hepgym.leaderboards.tasks import TASKS, load_test_data
@@ -74,8 +75,6 @@ def test_random_and_strong_baselines_differ():
 
 def test_environment_and_batched_pass_give_the_same_masses(w_trees, qcd_trees):
     """RSD through the single environment, the vector environment and the batched pass."""
-    import numpy as np
-
     from hepgym.envs.jet_grooming.env import JetGroomingEnv
     from hepgym.envs.jet_grooming.vector_env import JetGroomingVectorEnv
 
@@ -110,8 +109,30 @@ def test_shipped_boards_are_rebuilt_identically(tmp_path):
     rebuilt = {entry.id: entry for entry in rebuild(tmp_path)}
     for task in TASKS:
         for entry in Board(task, tmp_path / "none").entries():
-            if entry.agent not in GROOMERS:
-                continue
-            new = rebuilt.pop(entry.id)
-            assert new.model_dump(include=DECIDES) == entry.model_dump(include=DECIDES)
-    assert not rebuilt
+            if entry.agent in GROOMERS:
+                new = rebuilt.pop(entry.id)
+                assert new.model_dump(include=DECIDES) == entry.model_dump(include=DECIDES)
+    # Networks decide alike on all machines but for ties within rounding: their scores are below.
+    assert {entry.agent for entry in rebuilt.values()} <= {"dqn"}
+
+
+@pytest.mark.parametrize("task", list(TASKS.values()), ids=list(TASKS))
+def test_trained_agents_score_as_shipped(task, no_local_board):
+    entries = [one for one in Board(task.id, no_local_board).entries() if one.agent == "dqn"]
+    agents = trained_agents(task.id)
+    assert len(entries) == len(agents) == 3
+    best = agents[0]
+    loss = play_test_set(task, best).score.loss
+    shipped = next(one for one in entries if one.seeds == (best.parameters["seed"],))
+    assert abs(loss.value - shipped.recomputed["loss"].value) < 0.05 * loss.error
+
+
+def test_trained_agents_beat_the_best_groomer_without_training(no_local_board):
+    """The median over seeds, as the docs quote it."""
+    for task in TASKS:
+        entries = Board(task, no_local_board).entries()
+        losses = {kind: [] for kind in ("dqn", "classical")}
+        for entry in entries:
+            kind = "dqn" if entry.agent == "dqn" else "classical"
+            losses[kind].append(entry.recomputed["loss"].value)
+        assert np.median(losses["dqn"]) < min(losses["classical"])

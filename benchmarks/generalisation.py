@@ -1,0 +1,71 @@
+"""How the shipped agents do on jets they were not trained on.
+
+The agents trained on W and on top jets (truth level, 500 GeV), and Recursive Soft Drop, groom W,
+top and QCD jets at other levels and transverse momenta. The samples are generated first, 3,000
+jets each:
+
+    for process in W QCD top; do
+        for level in parton hadron; do
+            hepgym data generate jets/$process-500GeV --level $level --split test --size 3000
+        done
+        for pt in 200GeV 2TeV; do
+            hepgym data generate jets/$process-$pt --split test --size 3000
+        done
+    done
+
+Run:  python benchmarks/generalisation.py
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from hepgym.agents.jet_grooming import Groomer, make_groomer
+from hepgym.agents.jet_grooming.dqn import DQNGroomer, reference_models
+from hepgym.datasets import load_trees
+from hepgym.leaderboards.scores.jet_grooming import grooming_score
+
+SAMPLES = [
+    ("500GeV", "truth", None),
+    ("500GeV", "hadron", 3000),
+    ("500GeV", "parton", 3000),
+    ("200GeV", "truth", 3000),
+    ("2TeV", "truth", 3000),
+]
+TARGETS = {"W": 80.385, "top": 173.2}
+
+
+def main() -> None:
+    """Print the table."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    agents: dict[str, Groomer] = {
+        "DQN trained on W": DQNGroomer.load(reference_models("JetGrooming-v0")[0]),
+        "DQN trained on top": DQNGroomer.load(reference_models("JetGroomingTop-v0")[0]),
+        "RSD(0.05, 1)": make_groomer("recursive-soft-drop"),
+        "plain": make_groomer("plain"),
+    }
+    print("| sample | agent | L(W) | window | median | L(top) | window | median | QCD median |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for momentum, level, size in SAMPLES:
+        trees = {
+            process: load_trees(
+                f"jets/{process}-{momentum}-v1", split="test", level=level, size=size
+            )
+            for process in ("W", "top", "QCD")
+        }
+        for name, agent in agents.items():
+            masses = {process: agent.groom(jets).mass for process, jets in trees.items()}
+            row = [f"{momentum}, {level}", name]
+            for process, target in TARGETS.items():
+                score = grooming_score(masses[process], masses["QCD"], target)
+                row += [str(score.loss), str(score.window), str(score.median)]
+            row.append(f"{np.median(masses['QCD']):.1f}")
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
