@@ -328,7 +328,7 @@ def test_leaderboard(call, submission):
     (line,) = [line for line in result.out.splitlines() if f"SD(z_cut={Z_CUT}" in line]
     assert str(read_submission(submission).manifest.claimed["loss"]) in line
     assert "recomputed" in line
-    places = re.findall(r"^│ +(\d+) │", result.out, flags=re.MULTILINE)
+    places = re.findall(r"^│ +(\d+) +│", result.out, flags=re.MULTILINE)
     assert [int(place) for place in places] == list(range(1, len(Board(TASK).entries()) + 1))
 
 
