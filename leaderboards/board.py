@@ -14,11 +14,10 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
-from ..datasets.jets.trees import ClusteringTrees
 from .bootstrap import Estimate
 from .manifest import Manifest
 from .submission import Submission, compare, evaluate, read_submission, verify
@@ -125,7 +124,7 @@ class Board:
     def add(
         self,
         submission: Submission | str | os.PathLike[str],
-        data: Mapping[str, ClusteringTrees] | None = None,
+        data: Mapping[str, Any] | None = None,
         hashes: Mapping[str, str] | None = None,
     ) -> Entry:
         """Verify a submission and put it on the board.
@@ -178,7 +177,7 @@ class Board:
         _write(self.folder / name, (entry.model_dump_json(indent=2) + "\n").encode())
         return entry
 
-    def recompute(self, entry: Entry, data: Mapping[str, ClusteringTrees] | None = None) -> Score:
+    def recompute(self, entry: Entry, data: Mapping[str, Any] | None = None) -> Score:
         """Score the stored predictions of an entry again.
 
         Parameters
@@ -186,7 +185,7 @@ class Board:
         entry
             An entry of this board.
         data
-            Role to jets; the task's test data if not given.
+            Role to data; the task's test data if not given.
 
         Returns
         -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from .bootstrap import Estimate
 
@@ -17,6 +17,7 @@ MAX_PREDICTIONS_BYTES = 64_000_000
 
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0, le=8 * MAX_PREDICTIONS_BYTES)]
+_Shape = Annotated[tuple[_Count, ...], Field(min_length=1, max_length=4)]
 _Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -54,13 +55,22 @@ class PredictionsReference(_Strict):
     kind
         One of the score module's ``PREDICTION_KINDS``.
     sizes
-        Array name to the number of its values before packing.
+        Name of each array of 0/1 values to the number of its values before packing.
+    shapes
+        Name of each array of numbers to its shape.
     """
 
     file: Literal["predictions.npz"]
     sha256: _Sha256
     kind: _Name
-    sizes: dict[_Name, _Count]
+    sizes: dict[_Name, _Count] = {}
+    shapes: dict[_Name, _Shape] = {}
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> PredictionsReference:
+        if both := sorted(self.sizes.keys() & self.shapes.keys()):
+            raise ValueError(f"array {both[0]!r} stands in sizes and in shapes")
+        return self
 
 
 class Manifest(_Strict):

@@ -1,9 +1,9 @@
 """Submissions: folders of data, never code, whose claims can be recomputed.
 
 A submission is a folder with exactly two files. ``submission.json`` is a ``Manifest``.
-``predictions.npz`` is a NumPy archive with one uint8 array per role of the task's data sets
-("signal" and "background"): the predictions, 0 or 1 each, packed eight to a byte by
-``numpy.packbits``. Whoever reads a submission trusts nothing in it: every length and size is
+``predictions.npz`` is a NumPy archive of predictions: what arrays there are is the task's score
+module's to say. Values 0 or 1 are packed eight to a byte by ``numpy.packbits``, other numbers are
+float32 or float64. Whoever reads a submission trusts nothing in it: every length and size is
 checked before anything is unpacked, and nothing is ever executed or unpickled.
 """
 
@@ -29,7 +29,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import JsonValue
 
-from ..datasets.jets.trees import ClusteringTrees
 from ..version import __version__
 from .bootstrap import Estimate
 from .manifest import (
@@ -40,7 +39,7 @@ from .manifest import (
     Manifest,
 )
 from .tasks import Score, Task, dataset_hashes, load_test_data, score_module, task
-from .untrusted import SubmissionError, parse_json, read_file, unpack
+from .untrusted import NUMBER_TYPES, SubmissionError, parse_json, read_file, unpack
 
 CLAIM_TOLERANCE = 1e-6
 """Largest relative difference between a claimed and a recomputed number."""
@@ -70,13 +69,13 @@ class Submission:
     manifest
         Content of ``submission.json``.
     predictions
-        Array name to bool predictions, shape (values,).
+        Array name to predictions: bool, shape (values,), or finite float32 or float64 numbers.
     archive
         The bytes of ``predictions.npz``.
     """
 
     manifest: Manifest
-    predictions: Mapping[str, NDArray[np.bool_]]
+    predictions: Mapping[str, NDArray[Any]]
     archive: bytes
 
     @property
@@ -129,7 +128,8 @@ def write_submission(
     kind
         Kind of the predictions, for grooming "decisions" or "kept".
     predictions
-        Role to 0/1 integers or bools, shape (values,).
+        Array name to 0/1 integers or bools, shape (values,), or to finite float32 or float64
+        numbers of any shape.
     score
         The score to claim, as ``evaluate_predictions`` gives it.
     wall_time_s
@@ -152,7 +152,7 @@ def write_submission(
         If the content is not a valid submission, or the folder holds something else.
     """
     target = Path(folder).absolute()
-    packed, sizes = _pack(predictions)
+    packed, sizes, shapes = _pack(predictions)
     buffer = io.BytesIO()
     # Not compressed: a few hundred kB, and the same bytes with every version of zlib.
     np.savez(buffer, allow_pickle=False, **packed)
@@ -178,6 +178,7 @@ def write_submission(
             "sha256": hashlib.sha256(archive).hexdigest(),
             "kind": kind,
             "sizes": sizes,
+            "shapes": shapes,
         },
         "authors": list(authors),
         "description": description,
@@ -247,8 +248,8 @@ def read_submission(folder: str | os.PathLike[str]) -> Submission:
 def evaluate_predictions(
     task: Task,
     kind: str,
-    predictions: Mapping[str, NDArray[np.bool_]],
-    data: Mapping[str, ClusteringTrees] | None = None,
+    predictions: Mapping[str, NDArray[Any]],
+    data: Mapping[str, Any] | None = None,
 ) -> Score:
     """Score predictions, before they are written or after they were read.
 
@@ -259,9 +260,9 @@ def evaluate_predictions(
     kind
         Kind of the predictions.
     predictions
-        Role to bool predictions, shape (values,).
+        Array name to predictions, as in ``Submission``.
     data
-        Role to jets; the task's test data if not given.
+        Role to data; the task's test data if not given.
 
     Returns
     -------
@@ -279,7 +280,7 @@ def evaluate_predictions(
         raise SubmissionError(f"{PREDICTIONS_FILE}: {error}") from None
 
 
-def evaluate(submission: Submission, data: Mapping[str, ClusteringTrees] | None = None) -> Score:
+def evaluate(submission: Submission, data: Mapping[str, Any] | None = None) -> Score:
     """Recompute the score of a submission from its predictions; see ``evaluate_predictions``."""
     manifest = submission.manifest
     return evaluate_predictions(
@@ -289,7 +290,7 @@ def evaluate(submission: Submission, data: Mapping[str, ClusteringTrees] | None 
 
 def verify(
     submission: Submission,
-    data: Mapping[str, ClusteringTrees] | None = None,
+    data: Mapping[str, Any] | None = None,
     hashes: Mapping[str, str] | None = None,
 ) -> Score:
     """Recompute the score of a submission and hold its claims against it.
@@ -299,7 +300,7 @@ def verify(
     submission
         The submission.
     data
-        Role to jets; the task's test data if not given.
+        Role to data; the task's test data if not given.
     hashes
         Role to SHA-256 of that data; the catalogue's if not given.
 
@@ -359,21 +360,31 @@ def compare(file: str, claimed: Mapping[str, Estimate], recomputed: Mapping[str,
 
 def _pack(
     predictions: Mapping[str, ArrayLike],
-) -> tuple[dict[str, NDArray[np.uint8]], dict[str, int]]:
-    packed = {}
-    sizes = {}
+) -> tuple[dict[str, NDArray[Any]], dict[str, int], dict[str, list[int]]]:
+    """Arrays as they are stored, sizes of those of bits, and shapes of those of numbers."""
+    packed: dict[str, NDArray[Any]] = {}
+    sizes: dict[str, int] = {}
+    shapes: dict[str, list[int]] = {}
     for name, values in predictions.items():
         array = np.asarray(values)
+        if array.dtype.newbyteorder("<") in NUMBER_TYPES:
+            if not np.isfinite(array).all():
+                raise SubmissionError(f"predictions for {name!r} hold NaN or an infinity")
+            little = array.dtype.newbyteorder("<")
+            packed[name] = np.ascontiguousarray(array, little)
+            shapes[name] = list(array.shape)
+            continue
         zero_or_one = array.dtype.kind == "b" or (
             array.dtype.kind in "ui" and not ((array != 0) & (array != 1)).any()
         )
         if array.ndim != 1 or not zero_or_one:
             raise SubmissionError(
-                f"predictions for {name!r} must be one row of integers 0 or 1, or of bools"
+                f"predictions for {name!r} must be one row of integers 0 or 1, or of bools, or "
+                "numbers of type float32 or float64"
             )
         packed[name] = np.packbits(array.astype(np.bool_))
         sizes[name] = len(array)
-    return packed, sizes
+    return packed, sizes, shapes
 
 
 def _put_in_place(fresh: Path, target: Path, submission: Submission, overwrite: bool) -> None:

@@ -6,11 +6,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Protocol, cast
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..datasets.jets.trees import ClusteringTrees
 from .bootstrap import Estimate
 
 _TASK_ID = r"^[A-Za-z][A-Za-z0-9]*-v[0-9]+$"
@@ -37,11 +35,19 @@ class ScoreModule(Protocol):
 
     PREDICTION_KINDS: Mapping[str, bool]
 
+    def hashes(self, datasets: Mapping[str, str], split: str) -> dict[str, str]:
+        """Role to SHA-256 of the content of the official data, without loading them."""
+        ...
+
+    def load(self, datasets: Mapping[str, str], split: str) -> Mapping[str, Any]:
+        """Role to the official data; ``DatasetError`` if their content is another."""
+        ...
+
     def evaluate(
         self,
         kind: str,
-        predictions: Mapping[str, NDArray[np.bool_]],
-        data: Mapping[str, ClusteringTrees],
+        predictions: Mapping[str, NDArray[Any]],
+        data: Mapping[str, Any],
         **parameters: float,
     ) -> Score:
         """Score predictions on the test data; ``ValueError`` if they do not fit the data."""
@@ -72,6 +78,8 @@ class Task(BaseModel):
         The metric that orders the board.
     direction
         Whether a low or a high value of it is better.
+    columns
+        The metrics that a table of the board shows, the primary one first.
     baselines
         Names of the reference agents that every board of this task shows.
     """
@@ -86,10 +94,12 @@ class Task(BaseModel):
     parameters: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
     primary: str
     direction: Literal["lower is better", "higher is better"]
+    columns: tuple[str, ...]
     baselines: tuple[str, ...]
 
 
 _GROOMERS = ("plain", "mmdt", "soft-drop", "recursive-soft-drop", "dynamical")
+_GROOMING_COLUMNS = ("loss", "window", "median", "f_bkg", "narrowest_loss")
 
 TASKS: dict[str, Task] = {
     task.id: task
@@ -102,6 +112,7 @@ TASKS: dict[str, Task] = {
             parameters={"mass_target": 80.385},
             primary="loss",
             direction="lower is better",
+            columns=_GROOMING_COLUMNS,
             baselines=_GROOMERS,
         ),
         Task(
@@ -112,6 +123,7 @@ TASKS: dict[str, Task] = {
             parameters={"mass_target": 173.2},
             primary="loss",
             direction="lower is better",
+            columns=_GROOMING_COLUMNS,
             baselines=_GROOMERS,
         ),
     )
@@ -149,32 +161,15 @@ def score_module(task: Task) -> ScoreModule:
 
 def dataset_hashes(task: Task) -> dict[str, str]:
     """Role to SHA-256 of the content of the task's test data, from the catalogue."""
-    from ..datasets import catalogue
-
-    return {
-        role: catalogue.spec(dataset_id).sha256(task.split)
-        for role, dataset_id in task.datasets.items()
-    }
+    return score_module(task).hashes(task.datasets, task.split)
 
 
-def load_test_data(task: Task) -> dict[str, ClusteringTrees]:
-    """Role to the jets on which the task is scored.
+def load_test_data(task: Task) -> dict[str, Any]:
+    """Role to the data on which the task is scored.
 
     Raises
     ------
     DatasetError
         If their content is not that of the catalogue.
     """
-    from ..datasets import DatasetError, load_trees
-    from ..datasets.jets.jet_files import content_hash
-
-    data = {
-        role: load_trees(dataset_id, split=task.split) for role, dataset_id in task.datasets.items()
-    }
-    for role, expected in dataset_hashes(task).items():
-        if content_hash(data[role]) != expected:
-            raise DatasetError(
-                f"the {task.split} split of {task.datasets[role]} is not the official one: its "
-                "content hash differs from the catalogue's, install hepgym again"
-            )
-    return data
+    return dict(score_module(task).load(task.datasets, task.split))

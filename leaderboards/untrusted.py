@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import stat
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from .manifest import (
     PREDICTIONS_FILE,
     PredictionsReference,
 )
+
+NUMBER_TYPES = (np.dtype("<f4"), np.dtype("<f8"))
+"""What predictions that are numbers may be stored as."""
 
 _MAX_DIRECTORY_BYTES = 65_536
 _MAX_DEPTH = 20
@@ -114,7 +117,7 @@ def parse_json(model: type[_Model], content: bytes, file: str) -> _Model:
         raise SubmissionError(f"{file}: {_sentence(errors)}") from None
 
 
-def unpack(archive: bytes, reference: PredictionsReference) -> dict[str, NDArray[np.bool_]]:
+def unpack(archive: bytes, reference: PredictionsReference) -> dict[str, NDArray[Any]]:
     """Read predictions from the bytes of an archive that may come from anybody.
 
     Parameters
@@ -127,7 +130,7 @@ def unpack(archive: bytes, reference: PredictionsReference) -> dict[str, NDArray
     Returns
     -------
     dict
-        Array name to bool predictions, shape (values,).
+        Array name to predictions: bool, shape (values,), or finite float32 or float64 numbers.
 
     Raises
     ------
@@ -152,7 +155,7 @@ def unpack(archive: bytes, reference: PredictionsReference) -> dict[str, NDArray
         raise SubmissionError(f"{PREDICTIONS_FILE}: holds too many entries")
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-            return _unpack_members(opened, reference.sizes)
+            return _unpack_members(opened, reference)
     except SubmissionError:
         raise
     except Exception as error:
@@ -162,19 +165,20 @@ def unpack(archive: bytes, reference: PredictionsReference) -> dict[str, NDArray
 
 
 def _unpack_members(
-    opened: zipfile.ZipFile, sizes: Mapping[str, int]
-) -> dict[str, NDArray[np.bool_]]:
+    opened: zipfile.ZipFile, reference: PredictionsReference
+) -> dict[str, NDArray[Any]]:
     members = opened.infolist()
-    expected = {f"{name}.npy": name for name in sizes}
-    names = [member.filename for member in members]
-    for name in names:
-        if name not in expected or names.count(name) > 1:
+    expected = {f"{name}.npy": name for name in (*reference.sizes, *reference.shapes)}
+    counts = Counter(member.filename for member in members)
+    for name, count in counts.items():
+        if name not in expected or count > 1:
+            announced = ", ".join([*expected][:10]) + (", ..." if len(expected) > 10 else "")
             raise SubmissionError(
                 f"{PREDICTIONS_FILE}: unexpected entry {name[:100]!r}, {MANIFEST_FILE} announces "
-                f"one each of {', '.join(expected)}"
+                f"one each of {announced}"
             )
     for name in expected:
-        if name not in names:
+        if name not in counts:
             raise SubmissionError(f"{PREDICTIONS_FILE}: array {expected[name]!r} is missing")
     unpacked = sum(member.file_size for member in members)
     if unpacked > MAX_PREDICTIONS_BYTES:
@@ -182,28 +186,23 @@ def _unpack_members(
             f"{PREDICTIONS_FILE}: unpacks to {unpacked} bytes, at most {MAX_PREDICTIONS_BYTES} "
             "are allowed"
         )
-    return {
-        expected[member.filename]: _unpack_member(
-            opened, member, expected[member.filename], sizes[expected[member.filename]]
-        )
-        for member in members
-    }
+    arrays: dict[str, NDArray[Any]] = {}
+    for member in members:
+        name = expected[member.filename]
+        if name in reference.sizes:
+            arrays[name] = _unpack_bits(opened, member, name, reference.sizes[name])
+        else:
+            arrays[name] = _unpack_numbers(opened, member, name, reference.shapes[name])
+    return arrays
 
 
-def _unpack_member(
+def _unpack_bits(
     opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, size: int
 ) -> NDArray[np.bool_]:
     where = f"{PREDICTIONS_FILE}: array {name!r}"
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise SubmissionError(f"{where} is compressed by a method that numpy.savez does not use")
-    with opened.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise SubmissionError(f"{where} has an unknown header version {version}")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    with _open_member(opened, member, where) as stream:
+        shape, _, dtype = _array_header(stream, where)
         header_bytes = stream.tell()
-        if dtype.hasobject:
-            raise SubmissionError(f"{where} holds pickled objects, which are never loaded")
         if dtype != np.uint8 or len(shape) != 1:
             raise SubmissionError(
                 f"{where} has type {dtype} and shape {shape}: predictions are 0/1 values packed "
@@ -215,13 +214,59 @@ def _unpack_member(
                 f"{where} has {shape[0]} bytes, but {size} values, as {MANIFEST_FILE} says, fill "
                 f"{packed_bytes}"
             )
-        packed = stream.read(packed_bytes)
-        if len(packed) != packed_bytes or stream.read(1):
-            raise SubmissionError(f"{where} is cut short")
+        packed = _exactly(stream, packed_bytes, where)
     bits = np.unpackbits(np.frombuffer(packed, np.uint8))
     if bits[size:].any():
         raise SubmissionError(f"{where} has values beyond the {size} that {MANIFEST_FILE} says")
     return bits[:size].astype(np.bool_)
+
+
+def _unpack_numbers(
+    opened: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, expected: tuple[int, ...]
+) -> NDArray[np.floating[Any]]:
+    where = f"{PREDICTIONS_FILE}: array {name!r}"
+    with _open_member(opened, member, where) as stream:
+        shape, by_columns, dtype = _array_header(stream, where)
+        header_bytes = stream.tell()
+        if dtype not in NUMBER_TYPES or by_columns:
+            raise SubmissionError(
+                f"{where} has type {dtype}{' in column order' if by_columns else ''}: numbers are "
+                "float32 or float64, little-endian, in row order"
+            )
+        content_bytes = math.prod(shape) * dtype.itemsize
+        if shape != expected or member.file_size != header_bytes + content_bytes:
+            raise SubmissionError(
+                f"{where} has shape {shape} and {member.file_size} bytes, but {MANIFEST_FILE} "
+                f"says shape {expected}"
+            )
+        content = _exactly(stream, content_bytes, where)
+    numbers = np.frombuffer(content, dtype).reshape(shape)
+    if not np.isfinite(numbers).all():
+        raise SubmissionError(f"{where} holds NaN or an infinity: all numbers must be finite")
+    return numbers
+
+
+def _open_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> IO[bytes]:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise SubmissionError(f"{where} is compressed by a method that numpy.savez does not use")
+    return opened.open(member)
+
+
+def _array_header(stream: IO[bytes], where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        raise SubmissionError(f"{where} has an unknown header version {version}")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise SubmissionError(f"{where} holds pickled objects, which are never loaded")
+    return shape, by_columns and len(shape) > 1, dtype
+
+
+def _exactly(stream: IO[bytes], size: int, where: str) -> bytes:
+    content = stream.read(size)
+    if len(content) != size or stream.read(1):
+        raise SubmissionError(f"{where} is cut short")
+    return content
 
 
 def _check_text(value: Any, file: str, path: tuple[str, ...]) -> None:

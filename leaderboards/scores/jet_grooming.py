@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...datasets import DatasetError, catalogue
 from ...datasets.jets.trees import ClusteringTrees, mass
 from ...envs.jet_grooming.grooming import groom
 from ..bootstrap import Estimate, estimate, resample_counts
@@ -238,6 +239,44 @@ def groomed_masses(
         for component in trees.constituents.T
     ]
     return mass(np.stack(momenta, axis=-1))
+
+
+def hashes(datasets: Mapping[str, str], split: str) -> dict[str, str]:
+    """Role to SHA-256 of the content of the official jets, from the catalogue.
+
+    Parameters
+    ----------
+    datasets
+        Role ("signal", "background") to data set id.
+    split
+        For example "test".
+
+    Returns
+    -------
+    dict
+    """
+    return {role: catalogue.spec(one).sha256(split) for role, one in datasets.items()}
+
+
+def load(datasets: Mapping[str, str], split: str) -> dict[str, ClusteringTrees]:
+    """Role to the official jets; arguments as for ``hashes``.
+
+    Raises
+    ------
+    DatasetError
+        If their content is not that of the catalogue.
+    """
+    from ...datasets import load_trees
+    from ...datasets.jets.jet_files import content_hash
+
+    data = {role: load_trees(one, split=split) for role, one in datasets.items()}
+    for role, expected in hashes(datasets, split).items():
+        if content_hash(data[role]) != expected:
+            raise DatasetError(
+                f"the {split} split of {datasets[role]} is not the official one: its content hash "
+                "differs from the catalogue's, install hepgym again"
+            )
+    return data
 
 
 def evaluate(

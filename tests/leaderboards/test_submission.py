@@ -234,10 +234,8 @@ def test_nothing_is_left_of_a_failed_write(tmp_path, write, monkeypatch):
         ({"hyperparameters": {"a": float("inf")}}, "holds Infinity, only finite"),
         ({"hyperparameters": {"a": {1, 2}}}, "set is no JSON type"),
         ({"seeds": [-1]}, "field 'seeds.0' is -1"),
-        (
-            {"predictions": {"signal": np.array([0.0, np.nan])}},
-            "'signal' must be .* integers 0 or 1",
-        ),
+        ({"predictions": {"signal": np.array([0.0, np.nan])}}, "'signal' hold NaN or an infinity"),
+        ({"predictions": {"signal": np.array(["0"])}}, "'signal' must be .* integers 0 or 1"),
         ({"predictions": {"signal": np.array([0, 1, 2])}}, "'signal' must be .* integers 0 or 1"),
         ({"predictions": {"signal": np.zeros((2, 2), int)}}, "'signal' must be one row"),
     ],
