@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ...leaderboards.board import Board, Entry
@@ -43,7 +43,11 @@ def trained_agents(task_id: str) -> list[Groomer]:
     return [DQNGroomer.load(folder) for folder in reference_models(task_id)]
 
 
-def rebuild(folder: Path, progress: Callable[[int, int], None] | None = None) -> list[Entry]:
+def rebuild(
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    task_ids: Collection[str] | None = None,
+) -> list[Entry]:
     """Play every grooming task with its baselines and trained agents and put them on boards.
 
     Parameters
@@ -52,6 +56,8 @@ def rebuild(folder: Path, progress: Callable[[int, int], None] | None = None) ->
         Folder of boards. Entries that are there already stay as they are.
     progress
         Called with the number of entries done and in all.
+    task_ids
+        Only these tasks.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def rebuild(folder: Path, progress: Callable[[int, int], None] | None = None) ->
     jobs = [
         (task, groomer)
         for task in TASKS.values()
-        if task.score == "jet_grooming"
+        if task.score == "jet_grooming" and (task_ids is None or task.id in task_ids)
         for groomer in (*baselines(task.id), *trained_agents(task.id))
     ]
     entries = []

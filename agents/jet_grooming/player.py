@@ -1,0 +1,58 @@
+"""Grooming agents for the command line, see `hepgym.agents.players.Player`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...leaderboards.board import Entry
+from ...leaderboards.tasks import Task
+from ..players import AgentCard, Order, Outcome, Progress
+from . import GROOMERS, Groomer, make_groomer
+from .playing import run as play
+
+TITLE = "Jet grooming"
+
+
+def cards() -> list[AgentCard]:
+    """Every groomer: the classical ones and the trained agent."""
+    classical = [
+        AgentCard(name, (kind.__doc__ or "").splitlines()[0], make_groomer(name).parameters)
+        for name, kind in GROOMERS.items()
+    ]
+    return [*classical, AgentCard("dqn", "Deep Q-learning; --model FOLDER of a training.")]
+
+
+def run(task: Task, order: Order, progress: Progress) -> Outcome:
+    """Groom a task's test set; arguments and errors as for `players.Player.run`."""
+    groomer = _groomer(task, order)
+    played, submission, figures = play(
+        task,
+        groomer,
+        order.folder,
+        authors=order.authors,
+        description=order.description,
+        overwrite=order.overwrite,
+    )
+    jets = played.score.signal_jets + played.score.background_jets
+    line = f"groomed {jets} jets in {played.seconds:.2f} s"
+    return Outcome(str(groomer), submission, [line], figures)
+
+
+def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
+    """Play a task with its baselines and trained agents; see `baselines.rebuild`."""
+    from .baselines import rebuild as play_all
+
+    return play_all(folder, lambda done, total: progress(done, total, task.id), task_ids=[task.id])
+
+
+def _groomer(task: Task, order: Order) -> Groomer:
+    """Make a groomer from its parameters, or load a trained one from its folder."""
+    if order.agent != "dqn":
+        if order.model:
+            raise ValueError(f"--model is for the agent dqn, not for {order.agent}")
+        return make_groomer(order.agent, **order.settings)
+    if order.settings:
+        raise ValueError("--set is for untrained agents: a model brings its settings")
+    from .dqn import DQNGroomer, reference_models
+
+    return DQNGroomer.load(order.model or reference_models(task.id)[0])
