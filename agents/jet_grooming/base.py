@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...datasets.jets.trees import ClusteringTrees, mass
 from ...envs.jet_grooming.grooming import KEEP, REMOVE, groom
+from ...envs.jet_grooming.observation import NODE, observe_trees
 
 Parameters = dict[str, float | int | str | None]
 """Parameters of a groomer in a form that JSON can hold."""
@@ -166,7 +167,8 @@ class NodePolicy(Protocol):
         Parameters
         ----------
         states
-            float32, shape (n, 5): node states, columns as in ``trees.STATE_FIELDS``.
+            float32, shape (n, components): what the environment shows at each node, by default the
+            node state, columns as in ``trees.STATE_FIELDS``.
 
         Returns
         -------
@@ -177,7 +179,15 @@ class NodePolicy(Protocol):
 
 
 class NodeGroomer(Groomer):
-    """A groomer whose decisions depend on single nodes: it is a `NodePolicy`."""
+    """A groomer whose decisions depend on single nodes: it is a `NodePolicy`.
+
+    Attributes
+    ----------
+    observation
+        What it looks at, "node" or "context" as in the environment.
+    """
+
+    observation: str = NODE
 
     @abc.abstractmethod
     def decide(self, states: NDArray[np.float32]) -> ArrayLike:
@@ -200,10 +210,12 @@ class NodeGroomer(Groomer):
         ValueError
             If `decide` does not return one decision, 0 or 1, for each node.
         """
-        return apply_decisions(trees, node_decisions(trees, self))
+        return apply_decisions(trees, node_decisions(trees, self, self.observation))
 
 
-def node_decisions(trees: ClusteringTrees, policy: NodePolicy) -> NDArray[np.uint8]:
+def node_decisions(
+    trees: ClusteringTrees, policy: NodePolicy, observation: str = NODE
+) -> NDArray[np.uint8]:
     """Ask a policy about every node of a sample in one call.
 
     The states are rounded to float32 first, as in the environment's observations, so that both
@@ -215,6 +227,8 @@ def node_decisions(trees: ClusteringTrees, policy: NodePolicy) -> NDArray[np.uin
         The jets.
     policy
         The policy.
+    observation
+        What it looks at, "node" or "context" as in the environment.
 
     Returns
     -------
@@ -226,7 +240,7 @@ def node_decisions(trees: ClusteringTrees, policy: NodePolicy) -> NDArray[np.uin
     ValueError
         If the policy does not return one decision, 0 or 1, for each node.
     """
-    states = trees.states.astype(np.float32)
+    states = observe_trees(trees, observation)
     answer = np.asarray(policy.decide(states))
     if answer.shape != (len(states),):
         raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...datasets.jets.trees import STATE_FIELDS
+from ...envs.jet_grooming.observation import NODE, find_observation
 from .base import NodeGroomer, Parameters
 
 Act = Callable[[NDArray[np.float32]], Any]
@@ -31,16 +31,19 @@ class PolicyGroomer(NodeGroomer):
         returns n actions. False: it is called for one observation of shape (state_dim,) at a time
         and returns one action.
     state_dim
-        How many leading components of the node state the policy was trained on, 2 to 5.
+        How many leading components of the observation the policy was trained on; all by default.
     name
         Identifier of the agent, as in submissions.
     parameters
-        The agent's hyperparameters, as in submissions.
+        The agent's hyperparameters, as in submissions; an observation other than the default is
+        added to them.
+    observation
+        What the policy was trained on, "node" or "context" as in the environment.
 
     Raises
     ------
     ValueError
-        If the policy cannot be called in either way, or state_dim is not 2 to 5.
+        If the policy cannot be called in either way, or there is no such observation.
     """
 
     def __init__(
@@ -48,18 +51,19 @@ class PolicyGroomer(NodeGroomer):
         policy: Any,
         *,
         vectorised: bool = True,
-        state_dim: int = len(STATE_FIELDS),
+        state_dim: int | None = None,
         name: str = "policy",
         parameters: Mapping[str, float | int | str | None] | None = None,
+        observation: str = NODE,
     ) -> None:
-        if state_dim not in range(2, len(STATE_FIELDS) + 1):
-            raise ValueError(f"state_dim is {state_dim!r} but must be 2 to {len(STATE_FIELDS)}")
+        self.observation = observation
+        self.state_dim = find_observation(observation).components(state_dim)
         self.name = name
         self.symbol = name
         self.vectorised = vectorised
-        self.state_dim = state_dim
         self._act = _as_function(policy)
-        self._parameters: Parameters = dict(parameters or {})
+        shown = {} if observation == NODE else {"observation": observation}
+        self._parameters: Parameters = {**shown, **(parameters or {})}
 
     @property
     def parameters(self) -> Parameters:
@@ -72,7 +76,7 @@ class PolicyGroomer(NodeGroomer):
         Parameters
         ----------
         states
-            float32, shape (n, 5): node states.
+            float32, shape (n, components): observations of the nodes.
 
         Returns
         -------

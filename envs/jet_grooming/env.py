@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .game import SIGNAL
 from .kernels import begin, play
+from .observation import NODE
 from .reward import W_REWARD, GroomingReward
 from .setup import Source, grooming_reward, load_game, observation_space, probability
 
@@ -41,8 +42,9 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
 
     ## Observation Space
 
-    `Box(state_dim,)`, float32: the state of the current node, which splits into a harder branch a
-    and a softer branch b (by transverse momentum).
+    `Box(state_dim,)`, float32. With `observation="node"`, the default, it is the state of the
+    current node, which splits into a harder branch a and a softer branch b (by transverse
+    momentum).
 
     | Num | Observation | Min | Max |
     |-----|-------------|-----|-----|
@@ -52,8 +54,25 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
     | 3 | ln m/GeV, mass of the node before grooming | -10 | 12 |
     | 4 | ln kt/GeV, kt = pt_b Delta | -25 | 12 |
 
-    Values outside the bounds (the logarithm of zero, say) are set to the bound. When the jet has
-    no node left the observation is zero. `state_dim` keeps the first 2 to 5 components.
+    With `observation="context"` the node is seen in its jet; further components follow.
+
+    | Num | Observation | Min | Max |
+    |-----|-------------|-----|-----|
+    | 5, 6 | ln pt/GeV and ln m/GeV of the ungroomed jet | -10 | 12 |
+    | 7 | ln n, number of the jet's constituents | 0 | 12 |
+    | 8-12 | components 0-4 of the parent, zero at the root | as there | as there |
+    | 13 | 1 in the parent's softer branch, otherwise 0 | 0 | 1 |
+    | 14 | ln(1 + number of ancestors) | 0 | 12 |
+    | 15 | softer branches on the way from the root: Lund plane's order - 1 | 0 | 100 |
+    | 16, 17 | ln m/GeV of the harder and of the softer branch | -2 | 12 |
+    | 18-21 | components 0, 1, 3, 4 of the jet's hardest (largest kt) node | as there | as there |
+    | 22, 23 | 1 if that is this node; if it lies in its harder branch | 0 | 1 |
+    | 24-29 | as 18-23 for the second hardest; zero if there is none | as there | as there |
+    | 30 | 1 if the second hardest lies in this node's softer branch | 0 | 1 |
+
+    All of it is known before the first action and stays as it is whatever the actions are. Values
+    outside the bounds (the logarithm of zero, say) are set to the bound. When the jet has no node
+    left the observation is zero. `state_dim` keeps the leading components only.
 
     ## Rewards
 
@@ -89,7 +108,10 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
     - `split`: `"train"` (default), `"validation"` or `"test"`.
     - `reward`: a `GroomingReward` or a mapping with some of its parameters.
     - `p_bkg`: probability of a background jet.
-    - `state_dim`: number of components observed, 2 to 5.
+    - `state_dim`: number of leading components observed, all by default; 2 to 5 of the observation
+      node, 6 to 31 of the observation context.
+    - `observation`: `"node"` (default) or `"context"`; jets, actions, rewards and scores are the
+      same, so an agent stands on the same board whatever it looks at.
     - `render_mode`: `"rgb_array"` draws the Lund plane of the jet with kept, removed and current
       nodes; `"ansi"` writes the tree.
 
@@ -117,19 +139,20 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
         split: str = "train",
         reward: GroomingReward | Mapping[str, Any] = W_REWARD,
         p_bkg: float = 0.483,
-        state_dim: int = 5,
+        state_dim: int | None = None,
         render_mode: str | None = None,
+        observation: str = NODE,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode {render_mode!r} is none of rgb_array, ansi")
         self.render_mode = render_mode
         self.p_bkg = probability(p_bkg)
         self.reward = grooming_reward(reward)
-        self.observation_space = observation_space(state_dim)
+        self.observation_space = observation_space(observation, state_dim)
         self.action_space = gymnasium.spaces.Discrete(2)
-        self.game = load_game(signal, background, split, self.reward)
+        self.game = load_game(signal, background, split, self.reward, observation)
         self.episodes = self.game.new_episodes(1)
-        self._state_dim = state_dim
+        self._state_dim = int(self.observation_space.shape[0])
         self._playing = False
         self._begun = False
 
@@ -207,7 +230,7 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
 
     def _observation(self, place: int) -> NDArray[np.float32]:
         if place < self._visits:
-            return self.game.table.state[self._first + place, : self._state_dim].copy()
+            return self.game.observation[self._first + place, : self._state_dim].copy()
         return np.zeros(self._state_dim, np.float32)
 
     def _info(self, place: int, mass: float) -> Info:

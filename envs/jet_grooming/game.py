@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.jets.trees import ClusteringTrees, mass
+from .observation import CONTEXT, CONTEXT_FIELDS, NODE
 from .reward import GroomingReward
 from .tables import Episodes, JetSource, JetTable, interleaved, words
 
@@ -44,6 +45,14 @@ class GroomingGame:
         for name, column in columns.items():
             column[:] = getattr(self.table, name)
         self.__dict__["table"] = self.table._replace(**columns)
+
+    @property
+    def observation(self) -> NDArray[np.float32]:
+        """float32, shape (nodes, components): what the agent sees, nodes as in ``table``.
+
+        Rows of jets that have not been played yet are not filled in.
+        """
+        return self.source.context if len(self.source.context) else self.table.state
 
     @property
     def signals(self) -> int:
@@ -113,7 +122,10 @@ class GroomingGame:
 
 
 def prepare(
-    signal: ClusteringTrees, background: ClusteringTrees, reward: GroomingReward
+    signal: ClusteringTrees,
+    background: ClusteringTrees,
+    reward: GroomingReward,
+    observation: str = NODE,
 ) -> GroomingGame:
     """Bring jets into the form in which they are played.
 
@@ -123,6 +135,8 @@ def prepare(
         The two samples.
     reward
         Parameters of the reward.
+    observation
+        What the agent will see.
 
     Returns
     -------
@@ -162,6 +176,7 @@ def prepare(
         shaping_parameters=reward.shaping_parameters(),
         ready=np.zeros(len(counts), np.bool_),
         origin=np.empty(total, np.int32),
+        context=np.empty((total if observation == CONTEXT else 0, len(CONTEXT_FIELDS)), np.float32),
     )
     return GroomingGame(
         table=table,

@@ -164,14 +164,14 @@ def begin_many(table, source, episodes, envs, jets):  # type: ignore[no-untyped-
 
 
 @numba.njit(cache=True)
-def observe(table, episodes, observation, node_index):  # type: ignore[no-untyped-def]
-    """Fill in the state of each environment's current node; zeros and -1 where none is left."""
+def observe(shown, node, episodes, observation, node_index):  # type: ignore[no-untyped-def]
+    """Fill in what is shown of each environment's current node; zeros and -1 where none is left."""
     for env in range(len(observation)):
         if episodes.place[env] < episodes.visits[env]:
             row = episodes.first[env] + episodes.place[env]
             for c in range(observation.shape[1]):
-                observation[env, c] = table.state[row, c]
-            node_index[env] = table.node[row]
+                observation[env, c] = shown[row, c]
+            node_index[env] = node[row]
         else:
             for c in range(observation.shape[1]):
                 observation[env, c] = 0.0

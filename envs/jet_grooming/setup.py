@@ -11,25 +11,26 @@ import gymnasium
 import numpy as np
 
 from ...datasets import load_trees
-from ...datasets.jets.trees import STATE_FIELDS, STATE_HIGH, STATE_LOW, ClusteringTrees
+from ...datasets.jets.trees import ClusteringTrees
 from .game import GroomingGame, prepare
+from .observation import NODE, find_observation
 from .reward import GroomingReward
 
 Source = str | PathLike[str] | ClusteringTrees
 
 
-def observation_space(state_dim: int) -> gymnasium.spaces.Box:
-    """Box of the first ``state_dim`` components of the node state.
+def observation_space(observation: str, state_dim: int | None) -> gymnasium.spaces.Box:
+    """Box of the first ``state_dim`` components of an observation, all if None.
 
     Raises
     ------
     ValueError
-        If ``state_dim`` is not 2 to 5.
+        If there is no such observation or it has not so many components.
     """
-    if state_dim not in range(2, len(STATE_FIELDS) + 1):
-        raise ValueError(f"state_dim = {state_dim!r} is not an integer from 2 to 5")
+    kind = find_observation(observation)
+    shown = slice(kind.components(state_dim))
     return gymnasium.spaces.Box(
-        STATE_LOW[:state_dim].astype(np.float32), STATE_HIGH[:state_dim].astype(np.float32)
+        kind.low[shown].astype(np.float32), kind.high[shown].astype(np.float32)
     )
 
 
@@ -64,7 +65,11 @@ def grooming_reward(reward: GroomingReward | Mapping[str, Any]) -> GroomingRewar
 
 
 def load_game(
-    signal: Source, background: Source, split: str, reward: GroomingReward
+    signal: Source,
+    background: Source,
+    split: str,
+    reward: GroomingReward,
+    observation: str = NODE,
 ) -> GroomingGame:
     """Load and prepare the jets; the same request is answered from memory.
 
@@ -76,21 +81,23 @@ def load_game(
         Split of the datasets; files and trees are taken whole.
     reward
         Parameters of the reward.
+    observation
+        What the agent will see.
 
     Returns
     -------
     GroomingGame
     """
     if isinstance(signal, ClusteringTrees) or isinstance(background, ClusteringTrees):
-        return prepare(_trees(signal, split), _trees(background, split), reward)
-    return _remembered_game(str(signal), str(background), split, reward)
+        return prepare(_trees(signal, split), _trees(background, split), reward, observation)
+    return _remembered_game(str(signal), str(background), split, reward, observation)
 
 
 @functools.lru_cache(maxsize=4)
 def _remembered_game(
-    signal: str, background: str, split: str, reward: GroomingReward
+    signal: str, background: str, split: str, reward: GroomingReward, observation: str
 ) -> GroomingGame:
-    return prepare(_trees(signal, split), _trees(background, split), reward)
+    return prepare(_trees(signal, split), _trees(background, split), reward, observation)
 
 
 def _trees(source: Source, split: str) -> ClusteringTrees:

@@ -15,6 +15,7 @@ from ...datasets.jets.trees import (
     node_momenta,
     node_states,
 )
+from .observation import fill_contexts
 from .reward import shaping
 from .visiting import LN_DELTA, plan_visits
 
@@ -84,6 +85,9 @@ class JetSource(NamedTuple):
     origin
         int32, shape (nodes,): how each node of a jet that is ready is reached, see
         `visiting.visit_plan`.
+    context
+        float32, shape (nodes or 0, components): the observation "context" of each node in visiting
+        order; empty where nobody looks at it.
     """
 
     offsets: NDArray[np.int64]
@@ -92,6 +96,7 @@ class JetSource(NamedTuple):
     shaping_parameters: NDArray[np.float64]
     ready: NDArray[np.bool_]
     origin: NDArray[np.int32]
+    context: NDArray[np.float32]
 
 
 class Episodes(NamedTuple):
@@ -170,6 +175,11 @@ def fill_in(table, source, jet):  # type: ignore[no-untyped-def]
         table.shaping[row, 1] = gain[node, 1]
         table.node[row] = node
         source.origin[row] = origin[place]
+    if len(source.context) > 0:
+        context = np.empty((nodes, source.context.shape[1]), np.float32)
+        fill_contexts(node_offsets, softer_size, total, state, harder_child, softer_child, context)
+        for place in range(nodes):
+            source.context[first + place] = context[order[place]]
     branch = softer_branches(node_offsets, softer_size, order)
     table.branch[table.word_first[jet] : table.word_first[jet + 1]] = branch
     source.ready[jet] = True

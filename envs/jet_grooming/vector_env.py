@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .game import SIGNAL
 from .kernels import begin_many, observe, play_many
+from .observation import NODE
 from .reward import W_REWARD, GroomingReward
 from .setup import Source, grooming_reward, load_game, observation_space, probability
 
@@ -36,7 +37,7 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
         jet at the following step, whose action is ignored and whose reward is zero; ``SameStep``
         starts it at once and puts the last observation and info into ``info["final_obs"]`` and
         ``info["final_info"]``; ``Disabled`` leaves it to ``reset(options={"reset_mask": mask})``.
-    signal, background, split, reward, p_bkg, state_dim, render_mode
+    signal, background, split, reward, p_bkg, state_dim, render_mode, observation
         As in `JetGroomingEnv`.
 
     Notes
@@ -61,8 +62,9 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
         split: str = "train",
         reward: GroomingReward | Mapping[str, Any] = W_REWARD,
         p_bkg: float = 0.483,
-        state_dim: int = 5,
+        state_dim: int | None = None,
         render_mode: str | None = None,
+        observation: str = NODE,
     ) -> None:
         super().__init__()
         if num_envs < 1:
@@ -75,13 +77,13 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.p_bkg = probability(p_bkg)
         self.reward = grooming_reward(reward)
-        self.single_observation_space = observation_space(state_dim)
+        self.single_observation_space = observation_space(observation, state_dim)
         self.single_action_space = gymnasium.spaces.Discrete(2)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.game = load_game(signal, background, split, self.reward)
+        self.game = load_game(signal, background, split, self.reward, observation)
         self.episodes = self.game.new_episodes(num_envs)
-        self._state_dim = state_dim
+        self._state_dim = int(self.single_observation_space.shape[0])
         self._begun = False
         self._ended = np.ones(num_envs, np.bool_)
         self._mass = np.zeros(num_envs)
@@ -214,7 +216,7 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
     def _observe(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         observation = np.empty((self.num_envs, self._state_dim), np.float32)
         node = np.empty(self.num_envs, np.int64)
-        observe(self.game.table, self.episodes, observation, node)
+        observe(self.game.observation, self.game.table.node, self.episodes, observation, node)
         return observation, node
 
     def _info(self, node: NDArray[np.int64], given: NDArray[np.bool_]) -> Info:

@@ -15,6 +15,9 @@ Arrays = dict[str, NDArray[np.generic]]
 
 _JSON = "json"
 
+LAYOUT = 2
+"""Version of what a training puts into its checkpoint."""
+
 
 def write_checkpoint(file: Path, parts: dict[str, Arrays], values: dict[str, Any]) -> None:
     """Write a checkpoint.
@@ -29,7 +32,7 @@ def write_checkpoint(file: Path, parts: dict[str, Arrays], values: dict[str, Any
         Anything that JSON can hold.
     """
     arrays = {f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()}
-    arrays[_JSON] = np.array(json.dumps(values))
+    arrays[_JSON] = np.array(json.dumps({"layout": LAYOUT, **values}))
     scratch = file.with_name(file.name + ".part")
     with scratch.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
@@ -49,7 +52,7 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Arrays], dict[str, Any]]:
     Raises
     ------
     ValueError
-        If the file is not a checkpoint.
+        If the file is not a checkpoint, or one of another layout.
     """
     parts: dict[str, Arrays] = {}
     try:
@@ -64,4 +67,12 @@ def read_checkpoint(file: Path) -> tuple[dict[str, Arrays], dict[str, Any]]:
         raise ValueError(
             f"{file} is not a checkpoint of a training ({error}): remove it to start over"
         ) from None
+    # Layout 1 did not say so.
+    layout = values.get("layout", 1) if isinstance(values, dict) else None
+    if layout != LAYOUT:
+        raise ValueError(
+            f"{file} is a checkpoint of layout {layout}, this version of hepgym reads layout "
+            f"{LAYOUT}: finish the training with the version that began it, or remove the file to "
+            "start over"
+        )
     return parts, values

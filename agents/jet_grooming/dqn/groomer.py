@@ -39,6 +39,7 @@ class DQNGroomer(NodeGroomer):
     def __init__(self, network: Any, settings: DQNSettings) -> None:
         self.network = network
         self.settings = settings
+        self.observation = settings.observation
 
     @functools.cached_property
     def _compiled(self) -> Any:
@@ -62,14 +63,14 @@ class DQNGroomer(NodeGroomer):
         Parameters
         ----------
         states
-            float32, shape (n, 5): node states.
+            float32, shape (n, components): observations of the nodes.
 
         Returns
         -------
         numpy.ndarray
             float32, shape (n, 2): values of keeping and of removing the softer branch.
         """
-        seen = np.ascontiguousarray(states[:, : self.settings.state_dim], np.float32)
+        seen = np.ascontiguousarray(states[:, : self.settings.components], np.float32)
         out = np.empty((len(seen), 2), np.float32)
         for first in range(0, len(seen), BATCH):
             out[first : first + BATCH] = self._compiled(seen[first : first + BATCH])
@@ -81,7 +82,7 @@ class DQNGroomer(NodeGroomer):
         Parameters
         ----------
         states
-            float32, shape (n, 5): node states.
+            float32, shape (n, components): observations of the nodes.
 
         Returns
         -------
@@ -123,10 +124,10 @@ class DQNGroomer(NodeGroomer):
         if not file.is_file():
             raise ValueError(f"{folder} has no file {network}: the training has not validated yet")
         model = keras().saving.load_model(file, compile=False, safe_mode=True)
-        if model.input_shape != (None, settings.state_dim) or model.output_shape != (None, 2):
+        if model.input_shape != (None, settings.components) or model.output_shape != (None, 2):
             raise ValueError(
                 f"{file} maps {model.input_shape} to {model.output_shape} but {SETTINGS_FILE} "
-                f"wants (None, {settings.state_dim}) to (None, 2): the two files do not belong "
+                f"wants (None, {settings.components}) to (None, 2): the two files do not belong "
                 "together"
             )
         return cls(model, settings)

@@ -27,13 +27,13 @@ def build_network(settings: DQNSettings, standard: Standard | None = None) -> An
     settings
         Architecture and seed.
     standard
-        Mean and variance of each of the ``state_dim`` components, float32; needed if
+        Mean and variance of each of the components seen, float32; needed if
         ``settings.standardise``.
 
     Returns
     -------
     keras.Model
-        Maps float32 states (n, state_dim) to Q values (n, 2), column 0 for keeping.
+        Maps float32 states (n, components) to Q values (n, 2), column 0 for keeping.
     """
     layers = keras().layers
     ops = keras().ops
@@ -42,7 +42,7 @@ def build_network(settings: DQNSettings, standard: Standard | None = None) -> An
     def weights() -> Any:
         return keras().initializers.GlorotUniform(seed=next(seeds))
 
-    state = keras().Input((settings.state_dim,), name="state")
+    state = keras().Input((settings.components,), name="state")
     x = state
     if settings.standardise:
         if standard is None:
@@ -50,7 +50,7 @@ def build_network(settings: DQNSettings, standard: Standard | None = None) -> An
         mean, variance = standard
         x = layers.Normalization(mean=mean.tolist(), variance=variance.tolist(), name="standard")(x)
     if settings.architecture == "lstm":
-        x = layers.Reshape((1, settings.state_dim), name="sequence")(x)
+        x = layers.Reshape((1, settings.components), name="sequence")(x)
         for i in range(settings.layers):
             x = layers.LSTM(
                 settings.units,

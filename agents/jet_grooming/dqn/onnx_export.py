@@ -60,7 +60,7 @@ def export_onnx(groomer: DQNGroomer, file: Path) -> Path:
         mean = graph.node("ReduceMean", [q], axes=[-1], keepdims=1)
         q = graph.node("Add", [value, graph.node("Sub", [q, mean])])
     graph.node("Identity", [q], output="q")
-    onnx.save(graph.model(settings.state_dim), file)
+    onnx.save(graph.model(settings.components), file)
     return file
 
 

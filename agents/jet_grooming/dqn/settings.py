@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from ....datasets.jets.trees import STATE_FIELDS
+from ....envs.jet_grooming.observation import NODE, find_observation
 from ....envs.jet_grooming.reward import W_REWARD, GroomingReward
 from ....envs.jet_grooming.setup import grooming_reward
 from ....envs.registration import ENVIRONMENTS
@@ -31,10 +31,6 @@ _BELOW_ONE: _Condition = ("at least 0 and less than 1", lambda x: 0 <= x < 1)
 _WEIGHT: _Condition = ("more than 0 and at most 1", lambda x: 0 < x <= 1)
 
 _WHOLE: dict[str, _Condition] = {
-    "state_dim": (
-        f"from 2 to {len(STATE_FIELDS)}",
-        lambda x: 2 <= x <= len(STATE_FIELDS),
-    ),
     "layers": _POSITIVE,
     "units": _POSITIVE,
     "steps": _POSITIVE,
@@ -88,7 +84,8 @@ class DQNSettings:
         Whether the network subtracts the mean of each state component over the training jets'
         nodes and divides by its standard deviation. Published: no.
     state_dim
-        Number of state components that the network sees, 2 to 5.
+        Number of leading components of the observation that the network sees: 2 to 5 of "node", 6
+        to 31 of "context". None, the default, stands for all.
     reward
         The reward; a mapping with some of its parameters is accepted.
     p_bkg
@@ -128,6 +125,8 @@ class DQNSettings:
         Environment steps between validations, and between checkpoints.
     seed
         Seed of all random numbers.
+    observation
+        What the network sees, "node" (published) or "context" as in the environment.
 
     Raises
     ------
@@ -143,7 +142,7 @@ class DQNSettings:
     dueling: bool = True
     double: bool = False
     standardise: bool = False
-    state_dim: int = 5
+    state_dim: int | None = None
     reward: GroomingReward = W_REWARD
     p_bkg: float = 0.483
     gamma: float = 0.99
@@ -165,6 +164,7 @@ class DQNSettings:
     validate_every: int = 25_000
     checkpoint_every: int = 50_000
     seed: int = 0
+    observation: str = NODE
 
     def __post_init__(self) -> None:
         if self.task not in ENVIRONMENTS:
@@ -181,6 +181,8 @@ class DQNSettings:
             for name, (words, holds) in conditions.items():
                 self._check_number(name, kind, words, holds)
         object.__setattr__(self, "reward", grooming_reward(self.reward))
+        components = find_observation(self.observation).components(self.state_dim)
+        object.__setattr__(self, "state_dim", components)
         if self.num_envs % self.steps_per_update:
             raise ValueError(
                 f"num_envs is {self.num_envs} but must be a multiple of steps_per_update "
@@ -210,6 +212,11 @@ class DQNSettings:
             what = "an integer" if kind is int else "a number"
             raise ValueError(f"{name} is {value!r} but must be {what} {words}")
         object.__setattr__(self, name, kind(value))
+
+    @property
+    def components(self) -> int:
+        """Number of components that the network sees."""
+        return find_observation(self.observation).components(self.state_dim)
 
     @property
     def updates_per_vector_step(self) -> int:

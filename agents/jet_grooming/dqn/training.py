@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from ....envs.jet_grooming.observation import observe_trees
 from ....envs.jet_grooming.vector_env import JetGroomingVectorEnv
 from ....version import __version__
 from .checkpoint import Arrays, read_checkpoint, write_checkpoint
@@ -164,7 +165,7 @@ class Training:
         self._samples = samples
         self._learner = Learner(settings, _standard(settings, samples))
         self._groomer = DQNGroomer(self._learner.averaged, settings)
-        self._memory = ReplayMemory(settings.replay, settings.state_dim)
+        self._memory = ReplayMemory(settings.replay, settings.components)
         self._env = JetGroomingVectorEnv(
             settings.num_envs,
             AutoresetMode.SAME_STEP,
@@ -173,6 +174,7 @@ class Training:
             reward=settings.reward,
             p_bkg=settings.p_bkg,
             state_dim=settings.state_dim,
+            observation=settings.observation,
         )
         # Networks take their seeds from the same number in another way, see network.py.
         self._random = np.random.Generator(np.random.PCG64([settings.seed, 1]))
@@ -356,14 +358,18 @@ class _Window:
 
 
 def _standard(settings: DQNSettings, samples: Samples) -> Standard | None:
-    """Mean and variance of the state components, each process with the weight it is played."""
+    """Mean and variance of the components seen, each process with the weight it is played."""
     if not settings.standardise:
         return None
-    weights = ((samples.signal, 1 - settings.p_bkg), (samples.background, settings.p_bkg))
-    mean = sum(w * t.states.mean(axis=0) for t, w in weights)
-    square = sum(w * (t.states**2).mean(axis=0) for t, w in weights)
-    columns = slice(0, settings.state_dim)
-    return mean[columns].astype(np.float32), (square - mean**2)[columns].astype(np.float32)
+    mean, square = np.zeros(settings.components), np.zeros(settings.components)
+    for trees, weight in (
+        (samples.signal, 1 - settings.p_bkg),
+        (samples.background, settings.p_bkg),
+    ):
+        seen = observe_trees(trees, settings.observation)[:, : settings.components]
+        mean += weight * seen.mean(axis=0, dtype=np.float64)
+        square += weight * np.einsum("ij,ij->j", seen, seen, dtype=np.float64) / len(seen)
+    return mean.astype(np.float32), (square - mean**2).astype(np.float32)
 
 
 @contextmanager

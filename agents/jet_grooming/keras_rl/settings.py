@@ -9,6 +9,7 @@ from ..dqn.settings import DQNSettings, published_settings
 _FIXED: dict[str, Any] = {
     "architecture": "dense",
     "standardise": False,
+    "observation": "node",
     "optimiser": "adam",
     "final_learning_rate": None,
     "average": 0.0,
