@@ -88,6 +88,25 @@ class AgentCard:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A table of agents side by side.
+
+    Attributes
+    ----------
+    title
+        What is compared.
+    columns
+        Names of the columns, the first for what the rows are.
+    rows
+        The cells, as text.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 class Player(Protocol):
     """What the module ``player`` of a family's package of agents holds.
 
@@ -111,6 +130,10 @@ class Player(Protocol):
         ValueError
             If the agent or one of its settings is unknown or out of range.
         """
+        ...
+
+    def compare(self, task: Task, progress: Progress) -> Comparison:
+        """Put the family's agents side by side."""
         ...
 
     def rebuild(self, task: Task, folder: Path, progress: Progress) -> list[Entry]:

@@ -177,44 +177,26 @@ def tune(
 
 
 @app.command()
-def compare() -> None:
-    """Groom the official W, top and QCD test sets with every classical groomer.
+def compare(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Task id.")] = "JetGrooming-v0",
+) -> None:
+    """Show a task's agents side by side.
 
-    This is the table in docs/jet_grooming.md.
+    For grooming, every classical groomer plays the official W, top and QCD test sets; for
+    integrators, the entries of the board on every integrand and budget.
     """
+    from rich.markup import escape
     from rich.table import Table
 
-    from ..agents.jet_grooming import GROOMERS, make_groomer
-    from ..agents.jet_grooming.comparison import compare as make_table
+    from ..agents.players import player
+    from ..leaderboards.tasks import task as find_task
 
-    groomers = [make_groomer(name) for name in GROOMERS]
-    with progress_bar() as progress:
-        bar = progress.add_task("grooming", total=len(groomers))
-        rows = make_table(
-            groomers,
-            lambda groomer: progress.update(bar, advance=1, description=str(groomer)),
-        )
-    table = Table("groomer", title="Windows and medians in GeV, on the official test sets")
-    for column in (
-        "L(W)",
-        "window",
-        "median",
-        "f_bkg",
-        "L(top)",
-        "window",
-        "median",
-        "f_bkg",
-        "QCD median",
-    ):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            str(row.groomer),
-            *(
-                str(value)
-                for score in (row.w, row.top)
-                for value in (score.loss, score.window, score.median, score.f_bkg)
-            ),
-            f"{row.qcd_median:.1f}",
-        )
+    own = find_task(task)
+    with progress_when_needed() as progress:
+        found = player(own).compare(own, progress)
+    table = Table(title=escape(found.title))
+    for number, column in enumerate(found.columns):
+        table.add_column(escape(column), justify="right" if number else "left", no_wrap=number > 0)
+    for row in found.rows:
+        table.add_row(*map(escape, row))
     console().print(table)

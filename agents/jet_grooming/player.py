@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...leaderboards.board import Entry
 from ...leaderboards.tasks import Task
-from ..players import AgentCard, Order, Outcome, Progress
+from ..players import AgentCard, Comparison, Order, Outcome, Progress
 from . import GROOMERS, Groomer, make_groomer
 from .playing import run as play
 
@@ -36,6 +36,40 @@ def run(task: Task, order: Order, progress: Progress) -> Outcome:
     jets = played.score.signal_jets + played.score.background_jets
     line = f"groomed {jets} jets in {played.seconds:.2f} s"
     return Outcome(str(groomer), submission, [line], figures)
+
+
+def compare(task: Task, progress: Progress) -> Comparison:
+    """Groom the official W, top and QCD test sets with every classical groomer.
+
+    This is the table in docs/jet_grooming.md; it is the same for both grooming tasks.
+    """
+    from .comparison import compare as make_rows
+
+    groomers = [make_groomer(name) for name in GROOMERS]
+    started: list[Groomer] = []
+
+    def show(groomer: Groomer) -> None:
+        progress(len(started), len(groomers), str(groomer))
+        started.append(groomer)
+
+    rows = make_rows(groomers, show)
+    window = ("window", "median", "f_bkg")
+    return Comparison(
+        "Windows and medians in GeV, on the official test sets",
+        ("groomer", "L(W)", *window, "L(top)", *window, "QCD median"),
+        [
+            (
+                str(row.groomer),
+                *(
+                    str(value)
+                    for score in (row.w, row.top)
+                    for value in (score.loss, score.window, score.median, score.f_bkg)
+                ),
+                f"{row.qcd_median:.1f}",
+            )
+            for row in rows
+        ],
+    )
 
 
 def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:

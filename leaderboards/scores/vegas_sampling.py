@@ -55,6 +55,11 @@ _PER_INTEGRAND = ("points", "density", "probe")
 _PROBE_SEED = 20200110
 
 
+def passes(coverage: float, far: float) -> bool:
+    """Whether shares of seeds with |pull| <= 1 and with |pull| > 5 pass the gate."""
+    return COVERAGE[0] <= coverage <= COVERAGE[1] and far <= MAX_FAR
+
+
 @dataclass(frozen=True)
 class CellScore:
     """One integrand at one budget.
@@ -79,7 +84,7 @@ class CellScore:
     @property
     def passed(self) -> bool:
         """Whether the gate is passed."""
-        return COVERAGE[0] <= self.coverage.value <= COVERAGE[1] and self.far.value <= MAX_FAR
+        return passes(self.coverage.value, self.far.value)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,7 @@ class SamplingScore:
         for (name, budget), cell in self.cells.items():
             out[f"S/{name}/{budget}"] = cell.S
             out[f"coverage/{name}/{budget}"] = cell.coverage
+            out[f"far/{name}/{budget}"] = cell.far
         for name, sample in self.samples.items():
             for column in ("rsd", "eps", "kish", "integral"):
                 out[f"{column}/{name}"] = getattr(sample, column)
@@ -379,7 +385,7 @@ def _score_cell(
     s, s_drawn = scale + math.log10(rms), scale + np.log10(rms_drawn)
     coverage = estimate(float(covered.mean()), counts @ covered)
     far_share = estimate(float(far.mean()), counts @ far)
-    good = COVERAGE[0] <= coverage.value <= COVERAGE[1] and far_share.value <= MAX_FAR
+    good = passes(coverage.value, far_share.value)
     plain = math.log10(member.plain_rsd)
     drawn = s_drawn if good else np.maximum(s_drawn, plain)
     cell = CellScore(

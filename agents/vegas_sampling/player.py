@@ -1,0 +1,150 @@
+"""Integrators for the command line, see `hepgym.agents.players.Player`."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ...leaderboards.board import Board, Entry
+from ...leaderboards.figures.vegas_sampling import save_scores
+from ...leaderboards.scores.vegas_sampling import BUDGETS, SamplingScore, passes
+from ...leaderboards.submission import Submission, write_submission
+from ...leaderboards.tasks import Task, load_test_data
+from ..players import AgentCard, Comparison, Order, Outcome, Progress
+from . import SAMPLERS, make_sampler
+from .playing import Plan, make_plan, play, score
+
+TITLE = "Monte Carlo integration"
+
+_SHIPPED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("plain", {}),
+    ("vegas", {}),
+    ("vegas-plus", {}),
+)
+"""Samplers on the board that comes with hepgym, and their parameters."""
+
+
+def cards() -> list[AgentCard]:
+    """Every sampler."""
+    return [
+        AgentCard(name, kind.summary, make_sampler(name).parameters)
+        for name, kind in SAMPLERS.items()
+    ]
+
+
+def run(task: Task, order: Order, progress: Progress) -> Outcome:
+    """Play the suite of integrands; arguments and errors as for `players.Player.run`.
+
+    Besides the sampler's parameters the settings ``integrands``, ``budgets`` and ``seeds`` say what
+    is played.
+    """
+    if order.model:
+        raise ValueError("--model is for agents that were trained before, not for integrators")
+    suite = load_test_data(task)["integrands"]
+    plan = make_plan(suite, order.agent, **order.settings)
+    start = time.perf_counter()
+    predictions = play(
+        plan,
+        suite,
+        order.folder / "cells",
+        workers=order.workers,
+        scheduler=order.scheduler,
+        progress=progress,
+    )
+    seconds = time.perf_counter() - start
+    found = score(predictions, suite)
+    submission = _write(task, plan, predictions, found, seconds, order)
+    figure = save_scores(submission, found, order.folder / "figures" / "scores.png", suite)
+    return Outcome(submission.manifest.label, submission, _lines(found), [figure])
+
+
+def compare(task: Task, progress: Progress) -> Comparison:
+    """Put the entries of the board side by side: S of every integrand and budget."""
+    entries = Board(task.id).entries()
+    suite = load_test_data(task)["integrands"]
+    rows = []
+    for name, member in suite.members.items():
+        for budget in BUDGETS:
+            cells = [_cell(entry, name, budget) for entry in entries]
+            plain = f"{math.log10(member.plain_rsd):.2f}"
+            rows.append((name, f"{budget / 1e6:g}M", plain, *cells))
+    means = [str(entry.recomputed[task.primary]) for entry in entries]
+    rows.append(("mean of what counts", "", "", *means))
+    return Comparison(
+        f"{task.id}: S, lower is better; * fails the gate",
+        ("integrand", "calls", "plain", *(entry.label for entry in entries)),
+        rows,
+    )
+
+
+def _cell(entry: Entry, name: str, budget: int) -> str:
+    found = entry.recomputed.get(f"S/{name}/{budget}")
+    if found is None:
+        return "-"
+    coverage = entry.recomputed[f"coverage/{name}/{budget}"].value
+    far = entry.recomputed[f"far/{name}/{budget}"].value
+    return f"{found}{'' if passes(coverage, far) else ' *'}"
+
+
+def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
+    """Play the suite with the samplers of the shipped board."""
+    suite = load_test_data(task)["integrands"]
+    entries = []
+    for name, parameters in _SHIPPED:
+        plan = make_plan(suite, name, **parameters)
+        with tempfile.TemporaryDirectory() as scratch:
+            order = Order(name, parameters, None, Path(scratch))
+            start = time.perf_counter()
+            predictions = play(plan, suite, Path(scratch) / "cells", progress=progress)
+            seconds = time.perf_counter() - start
+            found = score(predictions, suite)
+            submission = _write(task, plan, predictions, found, seconds, order)
+        entries.append(Board(task.id, folder, shipped=None).add(submission))
+    return entries
+
+
+def _write(
+    task: Task, plan: Plan, predictions: Any, found: SamplingScore, seconds: float, order: Order
+) -> Submission:
+    changed = {
+        name: value
+        for name, value in plan.parameters.items()
+        if value != make_sampler(plan.sampler).parameters[name]
+    }
+    settings = ", ".join(f"{name}={value}" for name, value in changed.items())
+    return write_submission(
+        order.folder / "submission",
+        task,
+        agent=plan.sampler,
+        kind="estimates",
+        predictions=predictions,
+        score=found,
+        wall_time_s=seconds,
+        hyperparameters=dict(plan.parameters),
+        seeds=range(1, plan.seeds + 1),
+        authors=order.authors,
+        description=order.description
+        or (f"{plan.sampler}({settings})" if settings else plan.sampler),
+        overwrite=order.overwrite,
+    )
+
+
+def _lines(found: SamplingScore) -> list[str]:
+    """Write the cells as a table of text."""
+    budgets = sorted({budget for _, budget in found.cells})
+    lines = [f"{'S (coverage)':<20}" + "".join(f"{budget:>24}" for budget in budgets)]
+    for name in found.samples:
+        row = f"{name:<20}"
+        for budget in budgets:
+            cell = found.cells.get((name, budget))
+            if cell is None:
+                text = "-"
+            else:
+                mark = "" if cell.passed else " failing"
+                text = f"{cell.S} ({cell.coverage.value:.2f}){mark}"
+            row += f"{text:>24}"
+        lines.append(row)
+    return lines

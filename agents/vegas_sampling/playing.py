@@ -1,0 +1,253 @@
+"""Playing the suite of integrands: every integrand, budget and seed, then frozen samples."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cluster import client
+from ...datasets.integrands.suite import Suite, SuiteMember
+from ...leaderboards.scores.vegas_sampling import (
+    BUDGETS,
+    MIN_POINTS,
+    MIN_SEEDS,
+    SamplingScore,
+    evaluate,
+    probe_points,
+)
+from . import make_sampler
+
+Arrays = dict[str, NDArray[np.floating[Any]]]
+
+_SAMPLE_SEED = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be played.
+
+    Attributes
+    ----------
+    sampler, parameters
+        Name of the sampler and its parameters, see `make_sampler`.
+    integrands, budgets
+        Which of the suite's cells.
+    seeds
+        Seeds 1 to this number.
+    """
+
+    sampler: str
+    parameters: Mapping[str, Any]
+    integrands: tuple[str, ...]
+    budgets: tuple[int, ...] = BUDGETS
+    seeds: int = MIN_SEEDS
+
+    def cells(self) -> list[tuple[str, int]]:
+        """Every integrand at every budget, in the order of the suite."""
+        return [(name, budget) for name in self.integrands for budget in self.budgets]
+
+
+def make_plan(
+    suite: Suite,
+    sampler: str,
+    *,
+    integrands: Sequence[str] | str | None = None,
+    budgets: Sequence[int] | int = BUDGETS,
+    seeds: int = MIN_SEEDS,
+    **parameters: Any,
+) -> Plan:
+    """Check what is asked for.
+
+    Parameters
+    ----------
+    suite
+        The integrands.
+    sampler
+        Name of a sampler.
+    integrands
+        Names of the suite, or one of them; None for all.
+    budgets
+        Some of the board's budgets, or one of them.
+    seeds
+        How many seeds, at least 20.
+    **parameters
+        Parameters of the sampler.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ValueError
+        If the sampler, a parameter, an integrand or a budget is unknown, or there are too few
+        seeds.
+    """
+    made = make_sampler(sampler, **parameters)
+    names = [*suite.members] if integrands is None else integrands
+    names = [names] if isinstance(names, str) else names
+    budgets = [budgets] if isinstance(budgets, int) else budgets
+    for name in names:
+        if name not in suite.members:
+            raise ValueError(
+                f"integrands: {name!r} is not in {suite.id}, which has {', '.join(suite.members)}"
+            )
+    for budget in budgets:
+        if budget not in BUDGETS:
+            raise ValueError(f"budgets: {budget!r} is none of {', '.join(map(str, BUDGETS))}")
+    if type(seeds) is not int or seeds < MIN_SEEDS:
+        raise ValueError(f"seeds is {seeds!r} but must be an integer of at least {MIN_SEEDS}")
+    return Plan(
+        sampler,
+        made.parameters,
+        tuple(dict.fromkeys(names)),
+        tuple(sorted(dict.fromkeys(budgets))),
+        seeds,
+    )
+
+
+def play(
+    plan: Plan,
+    suite: Suite,
+    folder: Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Arrays:
+    """Play a plan; a cell that the folder holds already is not played again.
+
+    Parameters
+    ----------
+    plan, suite
+        What is played.
+    folder
+        Where each cell is kept as soon as it is done.
+    workers, scheduler
+        As for ``hepgym.cluster.client``. The estimates do not depend on them.
+    progress
+        Called with the cells done, all cells, and the last one's name.
+
+    Returns
+    -------
+    dict
+        The predictions of a submission, see ``leaderboards.scores.vegas_sampling``.
+
+    Raises
+    ------
+    ValueError
+        If the sampler cannot integrate something.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = plan.cells()
+    files = {cell: folder / f"{cell[0]}-{cell[1]}-{_digest(plan)}.npz" for cell in cells}
+    waiting = [cell for cell in cells if not files[cell].exists()]
+    done = len(cells) - len(waiting)
+    if progress:
+        progress(done, len(cells), plan.sampler)
+    for cell, arrays in _played(plan, suite, waiting, workers, scheduler):
+        _save(files[cell], arrays)
+        done += 1
+        if progress:
+            progress(done, len(cells), f"{plan.sampler}: {cell[0]}, {cell[1]} calls")
+    predictions: Arrays = {}
+    for file in files.values():
+        with np.load(file, allow_pickle=False) as stored:
+            predictions.update({name: stored[name] for name in stored.files})
+    return predictions
+
+
+def score(predictions: Arrays, suite: Suite) -> SamplingScore:
+    """Score what was played."""
+    return evaluate("estimates", predictions, {"integrands": suite})
+
+
+def play_cell(plan: Plan, member: SuiteMember, budget: int) -> Arrays:
+    """Integrate with every seed; with the largest budget draw the frozen sample as well.
+
+    Parameters
+    ----------
+    plan
+        What is played.
+    member, budget
+        The cell.
+
+    Returns
+    -------
+    dict
+        Arrays of a submission.
+    """
+    integrand = member.integrand()
+    sampler = make_sampler(plan.sampler, **plan.parameters)
+    rows = []
+    for seed in range(1, plan.seeds + 1):
+        found = sampler.integrate(integrand, budget, seed)
+        overhead = found.overhead_seconds / found.calls * 1e6
+        rows.append((found.estimate, found.error, float(found.calls), max(0.0, overhead)))
+    columns = np.array(rows).T
+    arrays: Arrays = {
+        f"{name}/{member.name}/{budget}": column
+        for name, column in zip(("estimate", "error", "calls", "overhead"), columns, strict=True)
+    }
+    if budget == plan.budgets[-1]:
+        # After the last seed: what this sampler has learnt from one training.
+        points, density = sampler.sample(MIN_POINTS, _SAMPLE_SEED)
+        # Rounding to float32 must not carry a point across 1.
+        stored = np.minimum(points.astype(np.float32), np.float32(1.0))
+        arrays |= {
+            f"points/{member.name}": stored,
+            f"density/{member.name}": density.astype(np.float32),
+            f"probe/{member.name}": sampler.density(probe_points(member)).astype(np.float32),
+        }
+    return arrays
+
+
+def _played(
+    plan: Plan,
+    suite: Suite,
+    cells: Sequence[tuple[str, int]],
+    workers: int,
+    scheduler: str | None,
+) -> Any:
+    """Cells and their arrays, as they become ready."""
+    if not cells:
+        return
+    if workers == 1 and scheduler is None:
+        for name, budget in cells:
+            yield (name, budget), play_cell(plan, suite.members[name], budget)
+        return
+    from distributed import as_completed
+
+    with client(workers, scheduler) as dask:
+        futures = {
+            dask.submit(play_cell, plan, suite.members[name], budget, pure=False): (name, budget)
+            for name, budget in cells
+        }
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def _digest(plan: Plan) -> str:
+    """Names the files of one sampler, its parameters, seeds and last budget."""
+    # The last budget is the one whose cell holds the sample.
+    content = [plan.sampler, dict(plan.parameters), plan.seeds, plan.budgets[-1]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _save(file: Path, arrays: Arrays) -> None:
+    """Write a cell, whole or not at all."""
+    fresh = file.with_name(f".{uuid.uuid4().hex}.npz")
+    try:
+        np.savez(fresh, allow_pickle=False, **arrays)
+        os.replace(fresh, file)
+    finally:
+        fresh.unlink(missing_ok=True)
