@@ -46,19 +46,21 @@ def map_block(edges, points, jacobian, bins):  # type: ignore[no-untyped-def]
     edges
         float64, shape (dim, bins + 1).
     points
-        float64, shape (dim, n): uniform numbers in [0, 1) on entry, points in [0, 1) afterwards.
+        float64, shape (dim, n): uniform numbers in [0, 1] on entry, points in [0, 1] afterwards.
     jacobian
         float64, shape (n,), written: the inverse of the density of each point.
     bins
         int32, shape (dim, n), written: the bin of each coordinate.
     """
     count = edges.shape[1] - 1
+    last = np.int32(count - 1)
     jacobian[:] = 1.0
     for k in range(points.shape[0]):
         cuts, x, bin_of = edges[k], points[k], bins[k]
         for i in range(len(x)):
             scaled = x[i] * count
-            b = np.int32(scaled)
+            # A number just below 1 may have been rounded to 1.
+            b = min(np.int32(scaled), last)
             bin_of[i] = b
             x[i] = scaled - b
         for i in range(len(x)):

@@ -6,6 +6,7 @@ machine did which. Within a chunk points go in blocks that stay in the cache: ra
 integrand, sums.
 
 An integrand's kernel is an argument of function type: this code is compiled once for all of them.
+A Python integrand is served in three steps, `draw`, the call, and `collect`, to the same result.
 """
 
 from __future__ import annotations
@@ -18,8 +19,34 @@ from ...datasets.integrands.integrand import BLOCK, KERNEL_TYPE
 from .grid import accumulate, map_block
 from .random import LANES, fill_uniform, seed_state
 
-SUMS = 2
-"""Sums of a chunk: of the weights, and of their squares."""
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def weigh(values, jacobian):  # type: ignore[no-untyped-def]
+    """Turn values into squared weights, in place.
+
+    Parameters
+    ----------
+    values
+        float64, shape (n,): integrand on entry, (integrand times Jacobian)^2 afterwards.
+    jacobian
+        float64, shape (n,).
+
+    Returns
+    -------
+    total, square
+        Sums of the weights and of their squares.
+    """
+    total, square = 0.0, 0.0
+    for i in range(len(values)):
+        weight = values[i] * jacobian[i]
+        total += weight
+        weight *= weight
+        square += weight
+        values[i] = weight
+    return total, square
+
 
 _ITERATE = types.void(
     KERNEL_TYPE,
@@ -51,7 +78,7 @@ def iterate(kernel, edges, offsets, first, last, seed, stream, sums, histograms)
     seed, stream
         uint64: chunk c takes its random numbers from stream + c.
     sums
-        float64, shape (last - first, SUMS), written: sums of weight and of its square.
+        float64, shape (last - first, 2), written: sums of the weights and of their squares.
     histograms
         float64, shape (last - first, dim, bins), written: squared weights, bin by bin.
     """
@@ -75,13 +102,68 @@ def iterate(kernel, edges, offsets, first, last, seed, stream, sums, histograms)
             jacobian, values = jacobian_buffer[:n], value_buffer[:n]
             map_block(edges, points, jacobian, bins)
             kernel(points, values)
-            for i in range(n):
-                values[i] *= jacobian[i]
-            for i in range(n):
-                total += values[i]
-            for i in range(n):
-                values[i] *= values[i]
-            for i in range(n):
-                square += values[i]
+            block_total, block_square = weigh(values, jacobian)
+            total += block_total
+            square += block_square
             accumulate(bins, values, histogram)
         sums[c - first, 0], sums[c - first, 1] = total, square
+
+
+@compiled
+def draw(edges, seed, stream, points, jacobian, bins):  # type: ignore[no-untyped-def]
+    """Draw the points of a chunk.
+
+    Parameters
+    ----------
+    edges
+        float64, shape (dim, bins + 1): the grid.
+    seed, stream
+        uint64.
+    points
+        float64, shape (n, dim), written.
+    jacobian
+        float64, shape (n,), written: the inverse of the density of each point.
+    bins
+        int32, shape (n dim,), written: bins of the coordinates, block by block.
+    """
+    dim = edges.shape[0]
+    state = np.empty((4, LANES), np.uint64)
+    seed_state(state, seed, stream)
+    buffer = np.empty(dim * BLOCK)
+    for start in range(0, len(points), BLOCK):
+        n = min(BLOCK, len(points) - start)
+        fill_uniform(state, buffer)
+        block = buffer[: dim * n].reshape(dim, n)
+        block_bins = bins[dim * start : dim * (start + n)].reshape(dim, n)
+        map_block(edges, block, jacobian[start : start + n], block_bins)
+        points[start : start + n] = block.T
+
+
+@compiled
+def collect(values, jacobian, bins, histogram):  # type: ignore[no-untyped-def]
+    """Sum up a chunk whose integrand has been evaluated.
+
+    Parameters
+    ----------
+    values
+        float64, shape (n,): the integrand; squared weights afterwards.
+    jacobian, bins
+        As `draw` gave them.
+    histogram
+        float64, shape (dim, bins), added to: squared weights, bin by bin.
+
+    Returns
+    -------
+    total, square
+        Sums of the weights and of their squares.
+    """
+    dim = histogram.shape[0]
+    total, square = 0.0, 0.0
+    for start in range(0, len(values), BLOCK):
+        n = min(BLOCK, len(values) - start)
+        block = values[start : start + n]
+        block_total, block_square = weigh(block, jacobian[start : start + n])
+        total += block_total
+        square += block_square
+        accumulate(bins[dim * start : dim * (start + n)].reshape(dim, n), block, histogram)
+    return total, square

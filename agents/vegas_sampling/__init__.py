@@ -1,0 +1,56 @@
+"""Integrators and samplers on the unit hypercube, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import Events, Integration, Iteration, Sampler
+from .vegas import Plain, Vegas
+from .vegas_plus import VegasPlus
+
+__all__ = [
+    "SAMPLERS",
+    "Events",
+    "Integration",
+    "Iteration",
+    "Plain",
+    "Sampler",
+    "Vegas",
+    "VegasPlus",
+    "make_sampler",
+]
+
+SAMPLERS: dict[str, type[Sampler]] = {
+    sampler.name: sampler for sampler in (Plain, Vegas, VegasPlus)
+}
+"""Every sampler that `make_sampler` knows, by name."""
+
+
+def make_sampler(name: str, **parameters: Any) -> Sampler:
+    """Make a sampler from its name.
+
+    Parameters
+    ----------
+    name
+        A key of `SAMPLERS`.
+    **parameters
+        Its parameters; those left out take their defaults.
+
+    Returns
+    -------
+    Sampler
+
+    Raises
+    ------
+    ValueError
+        If there is no such sampler or parameter, a value is out of range, or a package that the
+        sampler needs is not installed.
+    """
+    if name not in SAMPLERS:
+        raise ValueError(f"there is no sampler {name!r}; choose one of {', '.join(SAMPLERS)}")
+    known = [field.name for field in SAMPLERS[name].parameter_fields()]
+    for parameter in parameters:
+        if parameter not in known:
+            choices = f"its parameters are {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"sampler {name} has no parameter {parameter!r}; {choices}")
+    return SAMPLERS[name](**parameters)
