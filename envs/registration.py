@@ -11,7 +11,7 @@ _JET_GROOMING = {
     "vector_entry_point": "hepgym.envs.jet_grooming.vector_env:JetGroomingVectorEnv",
 }
 
-ENVIRONMENTS: dict[str, dict[str, Any]] = {
+JET_GROOMING: dict[str, dict[str, Any]] = {
     "JetGrooming-v0": _JET_GROOMING,
     "JetGroomingTop-v0": _JET_GROOMING
     | {
@@ -22,6 +22,20 @@ ENVIRONMENTS: dict[str, dict[str, Any]] = {
         }
     },
 }
+
+VEGAS_SAMPLING: dict[str, dict[str, Any]] = {
+    "VegasSampling-v0": {
+        "entry_point": "hepgym.envs.vegas_sampling.env:VegasSamplingEnv",
+        "vector_entry_point": "hepgym.envs.vegas_sampling.vector_env:VegasSamplingVectorEnv",
+    },
+    "VegasGrid-v0": {
+        "entry_point": "hepgym.envs.vegas_sampling.grid_env:VegasGridEnv",
+        "vector_entry_point": "hepgym.envs.vegas_sampling.grid_env:VegasGridVectorEnv",
+    },
+}
+
+ENVIRONMENTS: dict[str, dict[str, Any]] = JET_GROOMING | VEGAS_SAMPLING
+"""Every environment: its id and what `gymnasium.register` takes."""
 
 
 def register_environments() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import shutil
 import subprocess
 import sys
@@ -90,9 +91,8 @@ def test_no_import_circles():
         visit(module, ())
 
 
-def test_registered_environments_are_documented():
-    from hepgym.envs.jet_grooming.env import JetGroomingEnv
-
+@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+def test_registered_environments_are_documented(name):
     sections = [
         "Description",
         "Action Space",
@@ -104,9 +104,21 @@ def test_registered_environments_are_documented():
         "Vectorized environment",
         "Version History",
     ]
-    positions = [JetGroomingEnv.__doc__.index(f"## {section}") for section in sections]
+    module, _, environment = ENVIRONMENTS[name]["entry_point"].partition(":")
+    documentation = getattr(importlib.import_module(module), environment).__doc__
+    found = [line.strip().removeprefix("## ") for line in documentation.splitlines()]
+    positions = [found.index(section) for section in sections]
     assert positions == sorted(positions)
-    assert set(ENVIRONMENTS) == {"JetGrooming-v0", "JetGroomingTop-v0"}
+    assert "vector_entry_point" in ENVIRONMENTS[name]
+
+
+def test_registered_environments():
+    assert list(ENVIRONMENTS) == [
+        "JetGrooming-v0",
+        "JetGroomingTop-v0",
+        "VegasSampling-v0",
+        "VegasGrid-v0",
+    ]
 
 
 def test_version_is_stated_once():

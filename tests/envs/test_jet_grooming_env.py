@@ -16,7 +16,7 @@ from hepgym.datasets.jets.trees import ClusteringTrees, mass
 from hepgym.envs.jet_grooming import TOP_REWARD, W_REWARD, GroomingReward, groom
 from hepgym.envs.jet_grooming.env import JetGroomingEnv
 from hepgym.envs.jet_grooming.reward import SHAPES, mass_reward, shaping
-from hepgym.envs.registration import ENVIRONMENTS
+from hepgym.envs.registration import JET_GROOMING
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +37,14 @@ def play(env, actions, seed=None, options=None):
     raise AssertionError("the episode did not end")
 
 
-@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+@pytest.mark.parametrize("name", list(JET_GROOMING))
 def test_gymnasium_contract(name):
     # check_env asks for a second render mode to be made from the spec; both are tested below.
     env = gymnasium.make(name, split="test")
     check_env(env.unwrapped, skip_render_check=True)
 
 
-@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+@pytest.mark.parametrize("name", list(JET_GROOMING))
 def test_two_copies_agree_and_pickle(name):
     actions = np.random.default_rng(1).integers(0, 2, 1000)
     first, second = (gymnasium.make(name, split="validation").unwrapped for _ in range(2))

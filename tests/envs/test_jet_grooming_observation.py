@@ -20,7 +20,7 @@ from hepgym.envs.jet_grooming.observation import (
     observe_trees,
 )
 from hepgym.envs.jet_grooming.vector_env import JetGroomingVectorEnv
-from hepgym.envs.registration import ENVIRONMENTS
+from hepgym.envs.registration import JET_GROOMING
 
 COLUMN = {name: i for i, name in enumerate(CONTEXT_FIELDS)}
 
@@ -115,7 +115,7 @@ def test_the_node_is_what_it_was(w_trees):
     )
 
 
-@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+@pytest.mark.parametrize("name", list(JET_GROOMING))
 def test_contract(name):
     env = gymnasium.make(name, split="test", observation="context")
     check_env(env.unwrapped, skip_render_check=True)

@@ -14,7 +14,7 @@ from hepgym.datasets.jets.trees import mass
 from hepgym.envs.jet_grooming import groom
 from hepgym.envs.jet_grooming.env import JetGroomingEnv
 from hepgym.envs.jet_grooming.vector_env import JetGroomingVectorEnv
-from hepgym.envs.registration import ENVIRONMENTS
+from hepgym.envs.registration import JET_GROOMING
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def make(w_trees, qcd_trees):
     return make
 
 
-@pytest.mark.parametrize("name", list(ENVIRONMENTS))
+@pytest.mark.parametrize("name", list(JET_GROOMING))
 def test_make_vec_gives_the_native_environment(name):
     envs = gymnasium.make_vec(name, num_envs=3, split="validation")
     assert isinstance(envs.unwrapped, JetGroomingVectorEnv)

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from ....envs.jet_grooming.observation import NODE, find_observation
 from ....envs.jet_grooming.reward import W_REWARD, GroomingReward
 from ....envs.jet_grooming.setup import grooming_reward
-from ....envs.registration import ENVIRONMENTS
+from ....envs.registration import JET_GROOMING
 
 Architecture = Literal["dense", "lstm"]
 Policy = Literal["boltzmann", "epsilon"]
@@ -167,8 +167,8 @@ class DQNSettings:
     observation: str = NODE
 
     def __post_init__(self) -> None:
-        if self.task not in ENVIRONMENTS:
-            raise ValueError(f"task is {self.task!r} but must be one of {', '.join(ENVIRONMENTS)}")
+        if self.task not in JET_GROOMING:
+            raise ValueError(f"task is {self.task!r} but must be one of {', '.join(JET_GROOMING)}")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(
@@ -280,6 +280,6 @@ def published_settings(task: str = "JetGrooming-v0", **changes: Any) -> DQNSetti
     ValueError
         If the task or a setting is unknown, or a value is out of range.
     """
-    own = ENVIRONMENTS[task].get("kwargs", {}) if task in ENVIRONMENTS else {}
+    own = JET_GROOMING[task].get("kwargs", {}) if task in JET_GROOMING else {}
     values = {name: own[name] for name in ("reward", "p_bkg") if name in own}
     return DQNSettings.from_dict({**values, "task": task, **changes})
