@@ -271,7 +271,7 @@ def _jet_momenta(offsets, constituents):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _rapidity(pt2, pz, energy):  # type: ignore[no-untyped-def]
+def rapidity(pt2, pz, energy):  # type: ignore[no-untyped-def]
     """Rapidity as FastJet computes it, finite for massless and rounded momenta."""
     if pt2 == 0.0 and energy <= abs(pz):
         return math.copysign(1e5 + abs(pz), pz)
@@ -291,7 +291,7 @@ def node_states(total, softer, low, high):  # type: ignore[no-untyped-def]
         ptb2 = bx * bx + by * by
         pta = math.sqrt(pta2)
         ptb = math.sqrt(ptb2)
-        dy = _rapidity(pta2, az, ae) - _rapidity(ptb2, bz, be)
+        dy = rapidity(pta2, az, ae) - rapidity(ptb2, bz, be)
         dphi = math.atan2(ay, ax) - math.atan2(by, bx)
         if dphi > math.pi:
             dphi -= 2.0 * math.pi

@@ -15,8 +15,8 @@ from hepgym.datasets.jets.trees import (
     STATE_HIGH,
     STATE_LOW,
     ClusteringTrees,
-    _rapidity,
     mass,
+    rapidity,
 )
 
 PROCESSES = ["w", "qcd", "top"]
@@ -299,7 +299,7 @@ def test_values_beyond_the_bounds_are_set_to_them():
 )
 def test_rapidity_is_fastjets(momentum):
     px, py, pz, energy = map(float, momentum)
-    found = _rapidity(px * px + py * py, pz, energy)
+    found = rapidity(px * px + py * py, pz, energy)
     assert math.isfinite(found)
     assert found == pytest.approx(fastjet.PseudoJet(px, py, pz, energy).rap(), rel=1e-12, abs=1e-12)
 
@@ -307,8 +307,8 @@ def test_rapidity_is_fastjets(momentum):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_rapidity_of_a_particle_below_the_light_cone(sign):
     """Along the beam with E < |pz| by rounding: FastJet says infinity, the state must not."""
-    assert _rapidity(0.0, sign * 5.0, 4.999) == sign * (1e5 + 5.0)
-    assert _rapidity(0.0, sign * 5.0, 5.0) == sign * (1e5 + 5.0)
+    assert rapidity(0.0, sign * 5.0, 4.999) == sign * (1e5 + 5.0)
+    assert rapidity(0.0, sign * 5.0, 5.0) == sign * (1e5 + 5.0)
 
 
 def test_mass():
