@@ -145,7 +145,11 @@ def test_wheel_holds_the_tree(tmp_path):
         str(file.relative_to(ROOT))
         for pattern in (
             "datasets/bundled/**/*.root",
+            "datasets/jets/cards/*.yaml",
+            "datasets/bundled/events/**/*.npz",
             "leaderboards/results/**/*.*",
+            "leaderboards/service/pages/static/*.css",
+            "leaderboards/service/pages/templates/*.html",
             "agents/jet_grooming/models/**/*.*",
             "agents/tuning/spaces/*.yaml",
         )

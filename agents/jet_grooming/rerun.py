@@ -1,0 +1,173 @@
+"""Runs grooming entries of a board again, from a model that was handed in or from their name.
+
+A model maps float32 observations of nodes (n, components) to two values (n, 2), of keeping and of
+removing the softer branch; the larger one decides, equal values keep. It is a Keras 3 file, loaded
+in safe mode, or an ONNX file with one input and one output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.jets.trees import STATE_FIELDS, ClusteringTrees
+from ...envs.jet_grooming.observation import CONTEXT, NODE
+from ...leaderboards.manifest import Manifest
+from ...leaderboards.tasks import Task
+from . import GROOMERS, Groomer, NodeGroomer, make_groomer
+from .base import Parameters
+
+KERAS_MODEL = "model.keras"
+ONNX_MODEL = "model.onnx"
+REFERENCE = "reference agent"
+
+_BATCH = 65_536
+
+
+class NetworkGroomer(NodeGroomer):
+    """A groomer from any network with two outputs.
+
+    Parameters
+    ----------
+    network
+        float32 (n, components) to (n, 2).
+    components
+        Number of its inputs.
+    """
+
+    name = "network"
+    symbol = "Network"
+
+    def __init__(self, network: Any, components: int) -> None:
+        self.network = network
+        self.components = components
+        self.observation = NODE if components <= len(STATE_FIELDS) else CONTEXT
+
+    @property
+    def parameters(self) -> Parameters:
+        """None: the weights say it all."""
+        return {}
+
+    def decide(self, states: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Take the action with the higher value at many nodes, see `NodePolicy.decide`."""
+        out = np.empty(len(states), np.bool_)
+        for first in range(0, len(states), _BATCH):
+            part = np.ascontiguousarray(states[first : first + _BATCH, : self.components])
+            values = np.asarray(self.network(part))
+            if values.shape != (len(part), 2) or not np.isfinite(values).all():
+                raise ValueError(
+                    f"the model gives shape {values.shape} for {len(part)} nodes: two finite "
+                    "values for each are needed"
+                )
+            out[first : first + _BATCH] = values[:, 1] > values[:, 0]
+        return out
+
+
+def how(task: Task, manifest: Manifest, attachments: Path) -> str | None:
+    """Say how an entry can be run; see `hepgym.leaderboards.service.workers.runner.Runner`."""
+    for name in (KERAS_MODEL, ONNX_MODEL):
+        if (attachments / name).is_file():
+            return name
+    return REFERENCE if _reference(task, manifest) is not None else None
+
+
+def run(
+    task: Task, manifest: Manifest, attachments: Path, data: Mapping[str, ClusteringTrees]
+) -> dict[str, NDArray[Any]]:
+    """Groom jets with an entry's model or agent.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot be loaded or does not fit.
+    """
+    way = how(task, manifest, attachments)
+    groomer: Groomer | None
+    if way == KERAS_MODEL:
+        groomer = _keras_groomer(attachments / KERAS_MODEL)
+    elif way == ONNX_MODEL:
+        groomer = _onnx_groomer(attachments / ONNX_MODEL)
+    else:
+        groomer = _reference(task, manifest)
+    if groomer is None:
+        raise ValueError(f"{manifest.agent} came without a model and is no reference agent")
+    predictions: dict[str, NDArray[Any]] = {}
+    for role, trees in data.items():
+        jets = groomer.groom(trees)
+        kind, chosen = ("decisions", jets.decisions) if jets.kept is None else ("kept", jets.kept)
+        if kind != manifest.predictions.kind:
+            raise ValueError(
+                f"the agent makes predictions of kind {kind!r}, the entry holds "
+                f"{manifest.predictions.kind!r}"
+            )
+        predictions[role] = np.asarray(chosen, np.bool_)
+    return predictions
+
+
+def _reference(task: Task, manifest: Manifest) -> Groomer | None:
+    """Find the agent that comes with the package and has exactly these parameters."""
+    parameters = manifest.hyperparameters
+    if manifest.agent in GROOMERS:
+        try:
+            return make_groomer(manifest.agent, **parameters)
+        except (TypeError, ValueError):
+            return None
+    if manifest.agent != "dqn":
+        return None
+    from .dqn import DQNGroomer, reference_models
+    from .dqn.groomer import read_settings
+
+    for folder in reference_models(task.id):
+        settings = read_settings(folder)
+        if DQNGroomer(None, settings).parameters.items() >= parameters.items():
+            return DQNGroomer.load(folder)
+    return None
+
+
+def _keras_groomer(file: Path) -> NetworkGroomer:
+    from .dqn.backend import keras
+
+    try:
+        model = keras().saving.load_model(file, compile=False, safe_mode=True)
+        shape = model.input_shape
+    except Exception as error:
+        # Keras fails in many ways on a file that is no model.
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{file.name} cannot be loaded in safe mode: {reason}") from None
+    return NetworkGroomer(
+        lambda states: model(states, training=False), _components(file, [None, *shape[1:]])
+    )
+
+
+def _onnx_groomer(file: Path) -> NetworkGroomer:
+    try:
+        import onnxruntime  # type: ignore[import-untyped]
+    except ImportError:
+        raise ValueError("running ONNX models needs onnxruntime: install hepgym[onnx]") from None
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        # From memory: the model has no folder, and thus no files that it could refer to.
+        session = onnxruntime.InferenceSession(
+            file.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+        (given,), (_,) = session.get_inputs(), session.get_outputs()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{file.name} cannot be loaded: {reason}") from None
+    return NetworkGroomer(
+        lambda states: session.run(None, {given.name: states})[0], _components(file, given.shape)
+    )
+
+
+def _components(file: Path, shape: list[Any]) -> int:
+    if len(shape) != 2 or not isinstance(shape[1], int):
+        raise ValueError(
+            f"{file.name} takes inputs of shape {tuple(shape)}: (nodes, components) is needed"
+        )
+    return shape[1]

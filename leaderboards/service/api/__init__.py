@@ -1,0 +1,1 @@
+"""The HTTP side: JSON API, accounts, limits, metrics."""

@@ -1,0 +1,1 @@
+"""What the service keeps: tables, queue, accounts, index of the boards, backups."""

@@ -1,0 +1,1 @@
+"""Processes that score, draw and run what is in the queue."""

@@ -1,0 +1,69 @@
+"""How a board runs a model without knowing any agent.
+
+The floor above gives the service the name of a module with the two functions of `Runner`; a worker
+imports it by that name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from numpy.typing import NDArray
+
+from ...manifest import Manifest
+from ...tasks import Task
+
+
+class Runner(Protocol):
+    """What the module holds."""
+
+    def how(self, task: Task, manifest: Manifest, attachments: Path) -> str | None:
+        """Say how an entry can be run.
+
+        Parameters
+        ----------
+        task
+            The task.
+        manifest
+            What the entry says about itself.
+        attachments
+            Folder with ``model.keras`` or ``model.onnx`` if one was handed in; it need not exist.
+
+        Returns
+        -------
+        str or None
+            "model.keras", "model.onnx" or "reference agent"; None if it cannot be run.
+        """
+        ...
+
+    def run(
+        self, task: Task, manifest: Manifest, attachments: Path, data: Mapping[str, Any]
+    ) -> Mapping[str, NDArray[Any]]:
+        """Run an entry's model or agent.
+
+        Parameters
+        ----------
+        task, manifest, attachments
+            As for `how`.
+        data
+            Role to data: the public test set, or fresh events.
+
+        Returns
+        -------
+        mapping
+            Array name to predictions, of the kind that the entry handed in.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot be run, with one sentence.
+        """
+        ...
+
+
+def load_runner(name: str | None) -> Runner | None:
+    """Import a runner by the name of its module; None for none."""
+    return None if name is None else cast(Runner, importlib.import_module(name))
