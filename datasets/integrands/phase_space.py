@@ -12,7 +12,9 @@ so that the mean of the weight over the 3 n - 4 dimensional hypercube is the vol
 - `tree`: nested two-body decays, Q -> (12) 3 or Q -> (12)(34), with the masses of pairs sampled
   towards small ones and the first decay towards the beam axis. An independent map, and the better
   one for QCD.
-- `decay`: the two-body decay that both are made of.
+- `radiation`: particles beside a pair are sampled in transverse momentum (logarithmically, above a
+  cut), rapidity and azimuth; the pair takes what is left. Closest to QCD.
+- `decay`: the two-body decay that all are made of.
 """
 
 from __future__ import annotations
@@ -24,7 +26,16 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["breit_wigner", "decay", "map_points", "rambo", "tree", "two_body_volume", "volume"]
+__all__ = [
+    "breit_wigner",
+    "decay",
+    "map_points",
+    "radiation",
+    "rambo",
+    "tree",
+    "two_body_volume",
+    "volume",
+]
 
 device = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -231,6 +242,57 @@ def tree(points, first, i, masses, energy, momenta):  # type: ignore[no-untyped-
     azimuth = 2.0 * math.pi * points[first + 4, i]
     decay(pair, mass, masses[0], masses[1], cosine, azimuth, momenta[0], momenta[1])
     return weight * two_body_volume(mass, masses[0], masses[1])
+
+
+@device
+def radiation(points, first, i, masses, energy, pt_min, momenta):  # type: ignore[no-untyped-def]
+    """Fill momenta of massless particles with transverse momenta above a cut, and of a pair.
+
+    Parameters
+    ----------
+    points, first, i, energy, momenta
+        As for `rambo`.
+    masses : float64, shape (n,)
+        Those of the last two are used, the others are massless.
+    pt_min : float64
+        The cut in GeV, which the pair does not have to pass.
+
+    Returns
+    -------
+    float64, the weight: zero where the particles take more energy than there is; then the momenta
+    of the pair are not filled.
+    """
+    n = len(masses)
+    rest = masses[n - 2] + masses[n - 1]
+    most = (energy - rest) * (energy + rest) / (2.0 * energy)
+    steps = math.log(most / pt_min)
+    mother = np.zeros(4)
+    mother[0] = energy
+    weight = 1.0
+    row = first
+    for k in range(n - 2):
+        pt = pt_min * math.exp(steps * points[row, i])
+        edge = math.acosh(max(most / pt, 1.0))
+        rapidity = edge * (2.0 * points[row + 1, i] - 1.0)
+        azimuth = 2.0 * math.pi * points[row + 2, i]
+        momenta[k, 0] = pt * math.cosh(rapidity)
+        momenta[k, 1] = pt * math.cos(azimuth)
+        momenta[k, 2] = pt * math.sin(azimuth)
+        momenta[k, 3] = pt * math.sinh(rapidity)
+        # d^3p / 2E = pt dpt dy dphi / 2
+        weight *= 0.5 * pt * pt * steps * 2.0 * edge / (4.0 * math.pi * math.pi)
+        for mu in range(4):
+            mother[mu] -= momenta[k, mu]
+        row += 3
+    square = mother[0] ** 2 - mother[1] ** 2 - mother[2] ** 2 - mother[3] ** 2
+    if mother[0] <= 0.0 or square <= rest * rest:
+        return 0.0
+    mass = math.sqrt(square)
+    cosine, density = _forward(points[row, i])
+    azimuth = 2.0 * math.pi * points[row + 1, i]
+    a, b = masses[n - 2], masses[n - 1]
+    decay(mother, mass, a, b, cosine, azimuth, momenta[n - 2], momenta[n - 1])
+    return weight * density * two_body_volume(mass, a, b)
 
 
 @device

@@ -29,6 +29,11 @@ MODULES: dict[str, str] = {
     **{f"{family}-{dim}d": "analytic" for family, dims in FAMILIES.items() for dim in dims},
     "entangled-circles": "analytic",
     "annulus": "analytic",
+    "gg-ttg": "multiparton",
+    "gg-ttg-helicity": "multiparton",
+    "gg-ttgg": "multiparton",
+    "gg-gggg-mhv": "multiparton",
+    "gg-gggg": "multiparton",
 }
 """Module of this package that has a function ``build(name)`` for each integrand."""
 
