@@ -31,7 +31,7 @@ def data_generate(
     dataset: Annotated[str, typer.Argument(help="Dataset id, e.g. jets/W-500GeV.")],
     size: Annotated[int, typer.Option(help="Number of jets.")],
     split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "train",
-    level: Annotated[str, typer.Option(help="parton, hadron or truth.")] = "truth",
+    level: Annotated[str, typer.Option(help="parton, hadron, truth or detector.")] = "truth",
     seed: Annotated[int, typer.Option(help="Another seed gives other jets.")] = 0,
     workers: Workers = 1,
     scheduler: Scheduler = None,

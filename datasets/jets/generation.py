@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from . import clustering
+from . import clustering, detector, detector_card
 from .settings import NEUTRINOS, GeneratorSettings
+
+if TYPE_CHECKING:
+    import awkward as ak
 
 _EVENTS_PER_BATCH = 100
 _GRID = 2.0**16
+_DETECTOR = 1  # second word of the seed, apart from Pythia's own numbers
 
 
 class JetChunk(NamedTuple):
@@ -96,6 +100,9 @@ def generate_chunk(
             raise DatasetError(f"Pythia does not accept the setting {command!r}")
     if not pythia.init():
         raise DatasetError(f"Pythia could not be initialised with {settings}")
+    card = detector_card.read_card() if settings.level == "detector" else None
+    # The detector's randomness: batches follow each other, so fewer jets are a prefix of more.
+    random = np.random.default_rng([seed, _DETECTOR])
 
     events: list[NDArray[np.int64]] = []
     ranks: list[NDArray[np.int64]] = []
@@ -112,6 +119,8 @@ def generate_chunk(
         p = ak.zip(
             {"px": particles.p.px, "py": particles.p.py, "pz": particles.p.pz, "E": particles.p.e}
         )
+        if card:
+            p = _reconstruct(pythia, particles.id, p, card, random)
         event, index = clustering.find_jets(
             p, settings.radius, settings.pt_min, settings.rapidity_max, settings.jets_per_event
         )
@@ -143,3 +152,26 @@ def generate_chunk(
         event=np.concatenate(events)[:jets].astype(np.int32),
         rank=np.concatenate(ranks)[:jets].astype(np.int8),
     )
+
+
+def _reconstruct(
+    pythia: Any,
+    pdg: ak.Array,
+    momenta: ak.Array,
+    card: detector_card.DetectorCard,
+    random: np.random.Generator,
+) -> ak.Array:
+    """Energy flow of a batch of events, as records px, py, pz, E."""
+    import awkward as ak
+
+    codes = ak.to_numpy(ak.flatten(pdg)).astype(np.int64)
+    known, place = np.unique(codes, return_inverse=True)
+    charge = np.array([pythia.particleData.charge(int(code)) for code in known])[place]
+    columns = [ak.to_numpy(ak.flatten(momenta[name])) for name in ("px", "py", "pz", "E")]
+    event = np.repeat(np.arange(len(pdg)), ak.to_numpy(ak.num(pdg)))
+    seen = detector.simulate(
+        detector.Particles(np.stack(columns, axis=1), codes, charge, event), card, random
+    )
+    counts = np.bincount(seen.event, minlength=len(pdg))
+    px, py, pz, energy = np.ascontiguousarray(seen.momenta.T)
+    return ak.unflatten(ak.zip({"px": px, "py": py, "pz": pz, "E": energy}), counts)

@@ -149,4 +149,6 @@ def read_published(file: Path) -> LundPlane:
         raise DatasetError(
             f"{file} is not a gzipped histogram file with a table 2d_histlund-lnpt: {error}"
         ) from None
+    if not density.any():
+        raise DatasetError(f"{file} has a table 2d_histlund-lnpt without a single entry")
     return LundPlane(density, x_edges, y_edges)

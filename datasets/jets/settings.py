@@ -14,7 +14,7 @@ from typing import Literal
 from ..errors import DatasetError
 
 Process = Literal["W", "QCD", "top"]
-Level = Literal["parton", "hadron", "truth"]
+Level = Literal["parton", "hadron", "truth", "detector"]
 
 PROCESSES: dict[Process, tuple[str, ...]] = {
     "W": ("WeakDoubleBoson:ffbar2WW = on", "24:onMode = off", "24:onIfAny = 1 2 3 4 5"),
@@ -30,6 +30,7 @@ LEVELS: dict[Level, tuple[str, ...]] = {
     "parton": ("HadronLevel:all = off", "PartonLevel:MPI = off"),
     "hadron": ("PartonLevel:MPI = off",),
     "truth": (),
+    "detector": (),
 }
 WEAK_B_HADRONS = (511, 521, 531, 541, 5122, 5132, 5232, 5332)
 NEUTRINOS = (12, 14, 16)
@@ -55,7 +56,8 @@ class GeneratorSettings:
         as in the published 500 GeV samples.
     level
         parton (no hadronisation, no multiparton interactions), hadron (no multiparton
-        interactions) or truth (everything on).
+        interactions), truth (everything on) or detector (what a detector makes of truth, see
+        `detector`).
     neutrinos
         Count neutrinos among the jets' constituents, as the public samples do.
     pi0_decays, b_decays
