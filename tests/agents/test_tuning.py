@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +125,29 @@ def test_killed_worker_loses_no_trial_and_counts_none_twice(space, tmp_path, mon
     assert outcome(together) == outcome(alone)
     assert [trial.number for trial in together.trials] == list(range(12))
     assert len(list(calls.iterdir())) == 12
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "kind"), [("slurm", "SLURMCluster"), ("htcondor", "HTCondorCluster")]
+)
+def test_batch_jobs_evaluate_the_same_trials(space, tmp_path, monkeypatch, scheduler, kind):
+    """The batch system is played by a local cluster that starts without workers, as it does."""
+    from distributed import LocalCluster
+
+    asked = []
+
+    class Jobs(LocalCluster):
+        def __init__(self):
+            super().__init__(n_workers=0, threads_per_worker=1, dashboard_address=None)
+
+        def scale(self, n):
+            asked.append(n)
+            return super().scale(n)
+
+    monkeypatch.setitem(sys.modules, "dask_jobqueue", types.SimpleNamespace(**{kind: Jobs}))
+    jobs = tune(TASK, space(), tmp_path / "jobs", evals=4, batch=2, workers=2, scheduler=scheduler)
+    assert asked[0] == 2
+    assert outcome(jobs) == outcome(tune(TASK, space(), tmp_path / "here", evals=4, batch=2))
 
 
 def test_example_spaces_are_valid():

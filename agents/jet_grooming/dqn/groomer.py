@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +34,9 @@ class DQNGroomer(NodeGroomer):
 
     name = "dqn"
     symbol = "DQN"
+    settings_type: ClassVar[Any] = DQNSettings
 
-    def __init__(self, network: Any, settings: DQNSettings) -> None:
+    def __init__(self, network: Any, settings: Any) -> None:
         self.network = network
         self.settings = settings
         self.observation = settings.observation
@@ -95,11 +95,11 @@ class DQNGroomer(NodeGroomer):
     def save(self, folder: Path) -> None:
         """Write network and settings into a folder, which is made if needed."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_settings(folder, self.settings)
+        write_settings(folder, self.settings, self.name)
         self.network.save(folder / NETWORK_FILE)
 
     @classmethod
-    def load(cls, folder: Path, network: str = NETWORK_FILE) -> DQNGroomer:
+    def load(cls, folder: Path, network: str = NETWORK_FILE) -> Self:
         """Read a groomer from a folder, without running any code found there.
 
         Parameters
@@ -113,13 +113,14 @@ class DQNGroomer(NodeGroomer):
         Returns
         -------
         DQNGroomer
+            Or the subclass whose method this is.
 
         Raises
         ------
         ValueError
             If the folder does not hold such a model.
         """
-        settings = read_settings(folder)
+        settings = read_settings(folder, cls)
         file = folder / network
         if not file.is_file():
             raise ValueError(f"{folder} has no file {network}: the training has not validated yet")
@@ -133,13 +134,13 @@ class DQNGroomer(NodeGroomer):
         return cls(model, settings)
 
 
-def write_settings(folder: Path, settings: DQNSettings) -> None:
+def write_settings(folder: Path, settings: Any, agent: str = DQNGroomer.name) -> None:
     """Write the settings of a training into its folder."""
-    values = {"format": FORMAT, "agent": DQNGroomer.name, "settings": settings.as_dict()}
+    values = {"format": FORMAT, "agent": agent, "settings": settings.as_dict()}
     (folder / SETTINGS_FILE).write_text(json.dumps(values, indent=2) + "\n")
 
 
-def read_settings(folder: Path) -> DQNSettings:
+def read_settings(folder: Path, kind: type[DQNGroomer] = DQNGroomer) -> Any:
     """Read the settings of a training from its folder.
 
     Raises
@@ -149,23 +150,22 @@ def read_settings(folder: Path) -> DQNSettings:
     """
     file = folder / SETTINGS_FILE
     if not file.is_file():
-        raise ValueError(f"{folder} is not the folder of a DQN agent: it has no {SETTINGS_FILE}")
+        raise ValueError(
+            f"{folder} is not the folder of a trained {kind.name} agent: it has no {SETTINGS_FILE}"
+        )
     try:
         values = json.loads(file.read_text())
-        if values["agent"] != DQNGroomer.name or values["format"] != FORMAT:
+        if values["agent"] != kind.name or values["format"] != FORMAT:
             raise ValueError(
                 f"agent {values['agent']!r} in format {values['format']!r}, not "
-                f"{DQNGroomer.name!r} in format {FORMAT}"
+                f"{kind.name!r} in format {FORMAT}"
             )
-        return DQNSettings.from_dict(values["settings"])
+        return kind.settings_type.from_dict(values["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} cannot be used: {error}") from None
 
 
-def differing_settings(one: DQNSettings, other: DQNSettings) -> list[str]:
+def differing_settings(one: Any, other: Any) -> list[str]:
     """Names of the settings in which two differ."""
-    return [
-        field.name
-        for field in dataclasses.fields(DQNSettings)
-        if getattr(one, field.name) != getattr(other, field.name)
-    ]
+    ours, theirs = one.as_dict(), other.as_dict()
+    return [name for name in ours if ours[name] != theirs[name]]

@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from ....envs.jet_grooming.observation import observe_trees
+from ....envs.jet_grooming.observation import NODE, observe_trees
 from ....envs.jet_grooming.vector_env import JetGroomingVectorEnv
 from ....version import __version__
 from .checkpoint import Arrays, read_checkpoint, write_checkpoint
@@ -107,7 +107,7 @@ def train(
         shown: Any = live_line(settings.steps)
     else:
         shown = nullcontext(progress or silent)
-    with shown as show, _interruptible() as stop:
+    with shown as show, interruptible() as stop:
         training.run(show, stop)
     return DQNGroomer.load(folder)
 
@@ -163,7 +163,12 @@ class Training:
         self.settings = settings
         self.folder = folder
         self._samples = samples
-        self._learner = Learner(settings, _standard(settings, samples))
+        standard = None
+        if settings.standardise:
+            standard = standardisation(
+                samples, settings.observation, settings.components, settings.p_bkg
+            )
+        self._learner = Learner(settings, standard)
         self._groomer = DQNGroomer(self._learner.averaged, settings)
         self._memory = ReplayMemory(settings.replay, settings.components)
         self._env = JetGroomingVectorEnv(
@@ -357,23 +362,40 @@ class _Window:
         return out
 
 
-def _standard(settings: DQNSettings, samples: Samples) -> Standard | None:
-    """Mean and variance of the components seen, each process with the weight it is played."""
-    if not settings.standardise:
-        return None
-    mean, square = np.zeros(settings.components), np.zeros(settings.components)
+def standardisation(
+    samples: Samples, observation: str, components: int, background: float
+) -> Standard:
+    """Mean and variance of the leading components of an observation over the training jets' nodes.
+
+    Parameters
+    ----------
+    samples
+        The jets.
+    observation, components
+        What is seen of them.
+    background
+        Weight of the background jets.
+
+    Returns
+    -------
+    mean, variance : numpy.ndarray
+        float32, shape (components,).
+    """
+    mean, square = np.zeros(components), np.zeros(components)
     for trees, weight in (
-        (samples.signal, 1 - settings.p_bkg),
-        (samples.background, settings.p_bkg),
+        (samples.signal, 1 - background),
+        (samples.background, background),
     ):
-        seen = observe_trees(trees, settings.observation)[:, : settings.components]
-        mean += weight * seen.mean(axis=0, dtype=np.float64)
-        square += weight * np.einsum("ij,ij->j", seen, seen, dtype=np.float64) / len(seen)
+        # Before they are rounded to float32.
+        seen = trees.states if observation == NODE else observe_trees(trees, observation)
+        seen = seen[:, :components].astype(np.float64, copy=False)
+        mean += weight * seen.mean(axis=0)
+        square += weight * (seen**2).mean(axis=0)
     return mean.astype(np.float32), (square - mean**2).astype(np.float32)
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
+def interruptible() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C or SIGTERM into an event; a second Ctrl-C acts at once.
 
     Signals can be caught in the main thread only; elsewhere nothing is changed.
