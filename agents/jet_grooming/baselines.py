@@ -38,9 +38,13 @@ def baselines(task_id: str) -> list[Groomer]:
 
 def trained_agents(task_id: str) -> list[Groomer]:
     """Every trained model that comes with the package for a task."""
-    from .dqn import DQNGroomer, reference_models
+    from .trained import TRAINED, load_groomer, reference_models
 
-    return [DQNGroomer.load(folder) for folder in reference_models(task_id)]
+    return [
+        load_groomer(agent, folder)
+        for agent in TRAINED
+        for folder in reference_models(task_id, agent)
+    ]
 
 
 def rebuild(

@@ -9,6 +9,7 @@ from ...leaderboards.tasks import Task
 from ..players import AgentCard, Comparison, Order, Outcome, Progress
 from . import GROOMERS, Groomer, make_groomer
 from .playing import run as play
+from .trained import TRAINED, best_model, load_groomer
 
 TITLE = "Jet grooming"
 
@@ -19,7 +20,8 @@ def cards() -> list[AgentCard]:
         AgentCard(name, (kind.__doc__ or "").splitlines()[0], make_groomer(name).parameters)
         for name, kind in GROOMERS.items()
     ]
-    return [*classical, AgentCard("dqn", "Deep Q-learning; --model FOLDER of a training.")]
+    trained = [AgentCard(name, summary) for name, summary in TRAINED.items()]
+    return [*classical, *trained]
 
 
 def run(task: Task, order: Order, progress: Progress) -> Outcome:
@@ -81,12 +83,12 @@ def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
 
 def _groomer(task: Task, order: Order) -> Groomer:
     """Make a groomer from its parameters, or load a trained one from its folder."""
-    if order.agent != "dqn":
+    if order.agent not in TRAINED:
         if order.model:
-            raise ValueError(f"--model is for the agent dqn, not for {order.agent}")
+            raise ValueError(
+                f"--model is for the agents {', '.join(TRAINED)}, not for {order.agent}"
+            )
         return make_groomer(order.agent, **order.settings)
     if order.settings:
         raise ValueError("--set is for untrained agents: a model brings its settings")
-    from .dqn import DQNGroomer, reference_models
-
-    return DQNGroomer.load(order.model or reference_models(task.id)[0])
+    return load_groomer(order.agent, order.model or best_model(task.id, order.agent))

@@ -8,8 +8,8 @@ from pathlib import Path
 MODELS = Path(__file__).parent.parent / "models"
 
 
-def reference_models(task: str) -> list[Path]:
-    """Folders of the models trained for a task, the best on the validation jets first.
+def reference_models(task: str, agent: str = "dqn") -> list[Path]:
+    """Folders of an agent's models trained for a task, the best on the validation jets first.
 
     Each holds ``model.keras``, ``settings.json`` and ``summary.json``; docs/dqn.md says how they
     were made.
@@ -18,6 +18,8 @@ def reference_models(task: str) -> list[Path]:
     ----------
     task
         Task id.
+    agent
+        Name of the agent.
 
     Returns
     -------
@@ -28,4 +30,4 @@ def reference_models(task: str) -> list[Path]:
         summary = json.loads((folder / "summary.json").read_text())
         return float(summary["best"]["validation_loss"])
 
-    return sorted((MODELS / task).glob("*"), key=validation_loss)
+    return sorted((MODELS / task).glob(f"{agent}-*"), key=validation_loss)
