@@ -47,12 +47,12 @@ def load(source: str | PathLike[str] = DEFAULT_ID) -> DISData:
     DatasetError
         If there is no such dataset, or the file is not what it should be.
     """
-    from .files import read_data
+    from .files import read_data, read_root
 
     name = fspath(source)
     if name in SPECS or (name.startswith("parton_distributions/") and not Path(name).suffix):
         return read_data(spec(name).folder / DATA_FILE)
-    return read_data(Path(name))
+    return read_root(Path(name)) if name.endswith(".root") else read_data(Path(name))
 
 
 def load_evolution(dataset_id: str = DEFAULT_ID) -> EvolutionTable:

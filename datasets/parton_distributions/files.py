@@ -1,4 +1,4 @@
-"""Data and tables in files: NPZ archives with a JSON description, read strictly.
+"""Data and tables in files: NPZ archives or ROOT files with a JSON description, read strictly.
 
 docs/parton_distributions.md lists the arrays; whoever writes such a file has data that can be
 loaded wherever the bundled ones can. Nothing is unpickled.
@@ -33,6 +33,15 @@ _POINT_COLUMNS = (
     "uncorrelated_additive",
     "uncorrelated_multiplicative",
 )
+
+_SOURCES = ("additive", "multiplicative")
+
+_TREES = {
+    "points": (*_POINT_COLUMNS, "set_index", *_SOURCES, "table"),
+    "ratios": ("ratio_rows", "denominator"),
+    "grid": ("x_grid",),
+}
+"""ROOT trees and their branches."""
 
 
 def content_hash(arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -93,7 +102,7 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
         If the file is absent, no archive, damaged, or holds pickled objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise DatasetError(f"{path} does not exist") from None
@@ -162,6 +171,72 @@ def read_data(path: Path) -> DISData:
         With one sentence that names the file, the array and what is wrong.
     """
     return from_arrays(read_npz(path), str(path))
+
+
+def write_root(path: Path, data: DISData) -> None:
+    """Write data and tables as ROOT trees, through uproot.
+
+    Trees ``points`` (one entry per point), ``ratios`` (one per ratio) and ``grid`` (one per grid
+    point), and the description as a string.
+
+    Parameters
+    ----------
+    path
+        The file, ``.root``.
+    data
+        What to write.
+    """
+    import uproot
+
+    arrays = to_arrays(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with uproot.recreate(partial, compression=uproot.ZSTD(9)) as file:
+            for tree, branches in _TREES.items():
+                columns = {name: arrays[name] for name in branches}
+                # A branch of no columns cannot be written; the reader puts it back.
+                columns = {
+                    name: array for name, array in columns.items() if 0 not in array.shape[1:]
+                }
+                file.mktree(
+                    tree,
+                    {name: np.dtype((a.dtype, a.shape[1:])) for name, a in columns.items()},
+                )
+                if len(next(iter(columns.values()))):
+                    file[tree].extend(columns)
+            file["description"] = str(arrays["description"])
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_root(path: Path) -> DISData:
+    """Read data and tables from a ROOT file, as `write_root` writes it.
+
+    Raises
+    ------
+    DatasetError
+        With one sentence that names the file, the tree or array and what is wrong.
+    """
+    import uproot
+
+    try:
+        with uproot.open(path) as file:
+            arrays: dict[str, NDArray[Any]] = {"description": np.array(str(file["description"]))}
+            for tree, branches in _TREES.items():
+                for name in branches:
+                    if name in file[tree]:
+                        arrays[name] = file[tree][name].array(library="np")
+                    elif name in _SOURCES:
+                        arrays[name] = np.empty((file[tree].num_entries, 0))
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist") from None
+    except Exception as error:
+        # uproot raises whatever the damaged bytes lead to.
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetError(f"{path} is not a ROOT file of points and tables ({reason})") from None
+    return from_arrays(arrays, str(path))
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], where: str) -> DISData:

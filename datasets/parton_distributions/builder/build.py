@@ -22,6 +22,7 @@ from ..files import content_hash, to_arrays, write_npz
 from ..grid import lambert_grid
 from .coefficients import coefficients, of_target
 from .experiments import MEASUREMENTS, Measurement, Points, read
+from .nuclear import reduce_families
 from .tables import SCALES, evolution_table, fold, identity_evolution
 
 Progress = Callable[[str, int, int], None]
@@ -152,12 +153,14 @@ def assemble(
         tell("evolution", done, len(every_q2))
 
     tables = fold(np.concatenate(blocks), every_q2, identity_evolution(), advance)
-    additive_names, additive = _sources(points, chosen, "additive")
-    multiplicative_names, multiplicative = _sources(points, chosen, "multiplicative")
     columns = {
         name: np.concatenate([getattr(points[entry.name], name) for entry in chosen])
         for name in _COLUMNS
     }
+    additive_names, additive = reduce_families(
+        *_sources(points, chosen, "additive"), alone=columns["stat"]
+    )
+    multiplicative_names, multiplicative = _sources(points, chosen, "multiplicative")
     return DISData(
         sets=tuple(
             SetInfo(entry.name, entry.experiment, entry.process, entry.year, entry.reference)
