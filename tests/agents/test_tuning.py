@@ -161,6 +161,14 @@ def test_example_spaces_are_valid():
     assert list(published["state_dim"].values) == [2, 3, 4, 5]
 
 
+def test_the_small_scan_of_the_examples_is_the_published_one():
+    small = read_space(Path(__file__).parents[2] / "examples" / "published_scan_small.yaml")
+    published = read_space("dqn")
+    assert small.parameters == published.parameters
+    assert small.algorithm == published.algorithm
+    assert small.fixed["steps"] < published.fixed["steps"]
+
+
 def test_dqn_is_tuned_like_the_rest(space, tmp_path):
     text = """
 agent: dqn

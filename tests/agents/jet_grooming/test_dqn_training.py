@@ -159,6 +159,22 @@ def test_broken_checkpoint_is_named(samples, tmp_path):
         train(settings, tmp_path, progress=False, samples=samples)
 
 
+def test_checkpoint_of_another_layout_is_named(samples, tmp_path):
+    """Layout 1, of the first versions, did not say what it is."""
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(SMALL, tmp_path, progress=Ask(210, crash), samples=samples)
+    file = tmp_path / CHECKPOINT_FILE
+    with np.load(file) as content:
+        arrays = dict(content)
+    values = json.loads(str(arrays["json"]))
+    del values["layout"], values["window"]
+    np.savez(file, **{**arrays, "json": np.array(json.dumps(values))})
+    message = r"checkpoint\.npz is a checkpoint of layout 1, this version of hepgym reads layout 2"
+    with pytest.raises(ValueError, match=message) as error:
+        train(SMALL, tmp_path, progress=False, samples=samples)
+    assert "\n" not in str(error.value)
+
+
 def test_best_weights_are_those_of_the_best_validation(finished, samples):
     from hepgym.agents.jet_grooming.dqn.validation import validate
 
@@ -202,8 +218,9 @@ def test_live_line_and_curve(samples, tmp_path, capsys, monkeypatch):
             "exploration_steps": 200,
             "final_learning_rate": 1e-3,
         },
+        {"observation": "context", "state_dim": None, "standardise": True},
     ],
-    ids=["lstm", "dense"],
+    ids=["lstm", "dense", "context"],
 )
 def test_other_settings_train_and_load(samples, tmp_path, changes):
     settings = dataclasses.replace(SMALL, steps=210, **changes)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hepgym.agents.jet_grooming import NodeGroomer, PolicyGroomer, RecursiveSoftDrop
+from hepgym.envs.jet_grooming.observation import observe_trees
 
 RSD = RecursiveSoftDrop()
 
@@ -55,6 +56,23 @@ def test_policy_sees_what_the_environment_shows(w_trees, state_dim, vectorised):
     assert all(observation.dtype == np.float32 for observation in seen)
     expected = sample.states[:, :state_dim].astype(np.float32)
     assert np.array_equal(np.reshape(seen, (nodes, state_dim)), expected)
+
+
+def test_policy_sees_the_context_if_it_was_trained_on_it(w_trees):
+    sample = w_trees.select(slice(0, 20))
+    seen = []
+
+    def policy(observation):
+        seen.append(observation.copy())
+        return observation[:, 0] < np.log(0.1)
+
+    groomer = PolicyGroomer(policy, observation="context", parameters={"seed": 1})
+    groomed = groomer.groom(sample)
+    np.testing.assert_array_equal(seen[0], observe_trees(sample, "context"))
+    assert groomer.parameters == {"observation": "context", "seed": 1}
+    on_nodes = PolicyGroomer(lambda states: states[:, 0] < np.log(0.1))
+    assert on_nodes.parameters == {}
+    np.testing.assert_array_equal(on_nodes.groom(sample).decisions, groomed.decisions)
 
 
 def test_a_policy_cannot_change_the_jets(w_trees):
