@@ -101,20 +101,20 @@ def _keep(keep: ArrayLike) -> NDArray[np.float64]:
     return np.where(keep, 1.0, -1.0)
 
 
-def physical(actions: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np.float64]:
+def physical(actions: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Translate actions for the compiled game; finite values outside the space are cut to it.
 
     Parameters
     ----------
     actions
-        Numbers of the shape of the space.
-    space
-        `action_space` or `grid_action_space`, or many of them.
+        Numbers.
+    shape
+        Shape that they must have: (..., 3) or (..., 514).
 
     Returns
     -------
     numpy.ndarray
-        float64, of the shape of the space: damping or logits, log2 of the share, keep (counts if
+        float64, of that shape: damping or logits, log2 of the share, keep (counts if
         not negative).
 
     Raises
@@ -123,9 +123,9 @@ def physical(actions: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np.floa
         If the shape is another or a value is not a finite number.
     """
     array = np.asarray(actions)
-    if array.shape != space.shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+    if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise gymnasium.error.InvalidAction(
-            f"actions must be finite numbers in an array of shape {space.shape}"
+            f"actions must be finite numbers in an array of shape {shape}"
         )
     # Rounded to float32 first: single and vector environments then play the same action.
     out = np.clip(array.astype(np.float32), -1.0, 1.0).astype(np.float64)

@@ -162,6 +162,7 @@ class VegasSamplingEnv(gymnasium.Env[Any, Any]):
         self._split = split_number(split)
         self.observation_space = observation_space()
         self.action_space = self._make_action_space()
+        self._action_shape = self.action_space.shape
         self.episodes = new_episodes(1)
         self._playing = False
         self._begun = False
@@ -195,7 +196,7 @@ class VegasSamplingEnv(gymnasium.Env[Any, Any]):
         """
         if not self._playing:
             raise gymnasium.error.ResetNeeded("the budget is spent: call reset() first")
-        actions = physical(action, self.action_space)[np.newaxis]  # type: ignore[arg-type]
+        actions = physical(action, self._action_shape)[np.newaxis]
         reward, terminated = np.zeros(1), np.zeros(1, np.bool_)
         self._play(self.episodes, np.zeros(1, np.bool_), self.budget, actions, reward, terminated)
         self._playing = not terminated[0]

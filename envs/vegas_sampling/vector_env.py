@@ -84,6 +84,7 @@ class VegasSamplingVectorEnv(VectorEnv[Observation, NDArray[np.float32], NDArray
         self._split = split_number(split)
         self.single_observation_space = observation_space()
         self.single_action_space = self._make_action_space()
+        self._action_shape = (num_envs, *self.single_action_space.shape)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.episodes = new_episodes(num_envs)
@@ -127,7 +128,7 @@ class VegasSamplingVectorEnv(VectorEnv[Observation, NDArray[np.float32], NDArray
         """
         if not self._begun:
             raise error.ResetNeeded("call reset() before step()")
-        checked = physical(actions, self.action_space)  # type: ignore[arg-type]
+        checked = physical(actions, self._action_shape)
         idle = self._ended
         if self.autoreset_mode == AutoresetMode.DISABLED and idle.any():
             raise error.ResetNeeded(
