@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .base import Events, Integration, Iteration, Sampler
+from .flow import FlowSampler
 from .vegas import Plain, Vegas
 from .vegas_plus import VegasPlus
 
 __all__ = [
     "SAMPLERS",
     "Events",
+    "FlowSampler",
     "Integration",
     "Iteration",
     "Plain",
@@ -21,7 +23,7 @@ __all__ = [
 ]
 
 SAMPLERS: dict[str, type[Sampler]] = {
-    sampler.name: sampler for sampler in (Plain, Vegas, VegasPlus)
+    sampler.name: sampler for sampler in (Plain, Vegas, VegasPlus, FlowSampler)
 }
 """Every sampler that `make_sampler` knows, by name."""
 
