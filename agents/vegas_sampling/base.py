@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ...datasets.integrands import Integrand
 from ...datasets.integrands.integrand import KERNEL_TYPE
@@ -192,6 +192,27 @@ class Sampler(Parameterised, abc.ABC):
             If `integrate` has not been called.
         """
 
+    @abc.abstractmethod
+    def density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the density that `sample` follows at any points.
+
+        Parameters
+        ----------
+        points
+            float64, shape (n, dim), in [0, 1].
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, shape (n,).
+
+        Raises
+        ------
+        ValueError
+            If `integrate` has not been called, or the points have another shape or lie outside the
+            unit hypercube.
+        """
+
     def unweight(
         self,
         integrand: Integrand,
@@ -299,6 +320,34 @@ def combine(rows: Sequence[tuple[int, float, float]], weighting: str) -> tuple[f
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(estimates == estimate, 0.0, ((estimates - estimate) / errors) ** 2)
     return estimate, error, float(terms.sum())
+
+
+def checked_points(points: ArrayLike, dim: int) -> NDArray[np.float64]:
+    """Check points and make them contiguous.
+
+    Parameters
+    ----------
+    points
+        Shape (n, dim), in [0, 1].
+    dim
+        Number of axes.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (n, dim).
+
+    Raises
+    ------
+    ValueError
+        If they have another shape or lie outside the unit hypercube.
+    """
+    array = np.ascontiguousarray(points, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != dim:
+        raise ValueError(f"points have shape {array.shape}, but (n, {dim}) is needed")
+    if not ((array >= 0.0) & (array <= 1.0)).all():
+        raise ValueError("points have a coordinate outside [0, 1]")
+    return array
 
 
 def checked_count(what: str, value: int, least: int = 1) -> int:

@@ -15,7 +15,7 @@ from ...envs.vegas_sampling.iteration import collect, draw, iterate
 from ...envs.vegas_sampling.random import checked_seed
 from ..parameters import Allowed, parameter
 from .adaptive import SAMPLING_STREAM, AdaptiveSampler
-from .base import checked_count
+from .base import checked_count, checked_points
 from .pieces import Workplace, chunk_count, even_cuts
 
 
@@ -58,9 +58,9 @@ class Vegas(AdaptiveSampler):
         total, square = np.concatenate([sums for sums, _, _ in results]).sum(axis=0)
         histogram = np.concatenate([histograms for _, histograms, _ in results]).sum(axis=0)
         grid.refine(edges, histogram, self.alpha)
-        mean = total / calls
+        mean = float(total) / calls
         # Rounding can make the variance of equal weights negative.
-        variance = max(square / calls - mean * mean, 0.0) / (calls - 1)
+        variance = max(float(square) / calls - mean * mean, 0.0) / (calls - 1)
         return mean, variance, sum(spent for _, _, spent in results) / workplace.workers
 
     def sample(self, n: int, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -69,7 +69,15 @@ class Vegas(AdaptiveSampler):
         n = checked_count("n", n, least=0)
         points, jacobian, bins = _space(n, len(edges))
         draw(edges, checked_seed(seed), np.uint64(SAMPLING_STREAM), points, jacobian, bins)
-        return points, 1.0 / jacobian
+        return points, self.density(points)
+
+    def density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the density of the grid, see `Sampler.density`."""
+        edges = self._trained()["edges"]
+        array = checked_points(points, len(edges))
+        out = np.empty(len(array))
+        grid.density(edges, array, out)
+        return out
 
 
 @dataclass(eq=False)

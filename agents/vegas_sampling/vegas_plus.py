@@ -18,11 +18,12 @@ from ...envs.vegas_sampling.stratification import (
     combine_strata,
     draw_from_cubes,
     draw_strata,
+    find_cubes,
     iterate_strata,
 )
 from ..parameters import Allowed, parameter
 from .adaptive import SAMPLING_STREAM
-from .base import checked_count
+from .base import checked_count, checked_points
 from .pieces import Workplace, chunk_count, even_cuts
 from .vegas import Vegas
 
@@ -95,25 +96,32 @@ class VegasPlus(Vegas):
         state = self._trained()
         edges, strata, spread = state["edges"], state["strata"], state["spread"]
         n = checked_count("n", n, least=0)
-        # As for an iteration of many calls: half of them evenly, half by the spread.
-        total = spread.sum()
-        share = spread / total if 0.0 < total < np.inf else np.full(len(spread), 1 / len(spread))
-        probability = 0.5 / len(spread) + 0.5 * share
+        probability = self._probability()
         uniform = np.random.default_rng([int(checked_seed(seed)), 1]).random(n)
         cumulative = np.cumsum(probability)
         cubes = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
         cubes = np.minimum(cubes, len(spread) - 1).astype(np.int64)
         points, jacobian = np.empty((n, len(edges))), np.empty(n)
         draw_from_cubes(
-            edges,
-            strata,
-            cubes,
-            checked_seed(seed),
-            np.uint64(SAMPLING_STREAM),
-            points,
-            jacobian,
+            edges, strata, cubes, checked_seed(seed), np.uint64(SAMPLING_STREAM), points, jacobian
         )
-        return points, probability[cubes] * len(spread) / jacobian
+        return points, self.density(points)
+
+    def density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the density of grid and hypercubes, see `Sampler.density`."""
+        of_grid = super().density(points)
+        array = checked_points(points, len(self._state["edges"]))
+        cubes = np.empty(len(array), np.int64)
+        find_cubes(self._state["edges"], self._state["strata"], array, cubes)
+        probability = self._probability()
+        return of_grid * probability[cubes] * len(probability)
+
+    def _probability(self) -> NDArray[np.float64]:
+        """Share of the calls of each hypercube: half evenly, half by the spread."""
+        spread = self._state["spread"]
+        total = spread.sum()
+        share = spread / total if 0.0 < total < np.inf else np.full(len(spread), 1 / len(spread))
+        return 0.5 / len(spread) + 0.5 * share
 
 
 def lattice(dim: int, cubes: int) -> NDArray[np.int64]:

@@ -22,6 +22,18 @@ from .random import LANES, fill_uniform, seed_state
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 
+@compiled
+def block_length(dim):  # type: ignore[no-untyped-def]
+    """Give the length of a block: its numbers and bins, grid and sums share the L1 cache.
+
+    Parameters
+    ----------
+    dim
+        Number of axes.
+    """
+    return max(LANES, min(BLOCK, BLOCK * 4 // dim // LANES * LANES))
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
 def weigh(values, jacobian):  # type: ignore[no-untyped-def]
     """Turn values into squared weights, in place.
@@ -84,18 +96,19 @@ def iterate(kernel, edges, offsets, first, last, seed, stream, sums, histograms)
     """
     dim = edges.shape[0]
     state = np.empty((4, LANES), np.uint64)
-    buffer = np.empty(dim * BLOCK)
-    bin_buffer = np.empty(dim * BLOCK, np.int32)
-    jacobian_buffer = np.empty(BLOCK)
-    value_buffer = np.empty(BLOCK)
+    length = block_length(dim)
+    buffer = np.empty(dim * length)
+    bin_buffer = np.empty(dim * length, np.int32)
+    jacobian_buffer = np.empty(length)
+    value_buffer = np.empty(length)
     for c in range(first, last):
         histogram = histograms[c - first]
         histogram[:] = 0.0
         seed_state(state, seed, stream + np.uint64(c))
         total, square = 0.0, 0.0
         calls = offsets[c + 1] - offsets[c]
-        for start in range(0, calls, BLOCK):
-            n = min(BLOCK, calls - start)
+        for start in range(0, calls, length):
+            n = min(length, calls - start)
             fill_uniform(state, buffer)
             points = buffer[: dim * n].reshape(dim, n)
             bins = bin_buffer[: dim * n].reshape(dim, n)
@@ -129,9 +142,10 @@ def draw(edges, seed, stream, points, jacobian, bins):  # type: ignore[no-untype
     dim = edges.shape[0]
     state = np.empty((4, LANES), np.uint64)
     seed_state(state, seed, stream)
-    buffer = np.empty(dim * BLOCK)
-    for start in range(0, len(points), BLOCK):
-        n = min(BLOCK, len(points) - start)
+    length = block_length(dim)
+    buffer = np.empty(dim * length)
+    for start in range(0, len(points), length):
+        n = min(length, len(points) - start)
         fill_uniform(state, buffer)
         block = buffer[: dim * n].reshape(dim, n)
         block_bins = bins[dim * start : dim * (start + n)].reshape(dim, n)
@@ -158,9 +172,10 @@ def collect(values, jacobian, bins, histogram):  # type: ignore[no-untyped-def]
         Sums of the weights and of their squares.
     """
     dim = histogram.shape[0]
+    length = block_length(dim)
     total, square = 0.0, 0.0
-    for start in range(0, len(values), BLOCK):
-        n = min(BLOCK, len(values) - start)
+    for start in range(0, len(values), length):
+        n = min(length, len(values) - start)
         block = values[start : start + n]
         block_total, block_square = weigh(block, jacobian[start : start + n])
         total += block_total

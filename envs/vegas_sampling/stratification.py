@@ -12,8 +12,9 @@ import numba
 import numpy as np
 from numba import types
 
-from ...datasets.integrands.integrand import BLOCK, KERNEL_TYPE
+from ...datasets.integrands.integrand import KERNEL_TYPE
 from .grid import accumulate, map_block
+from .iteration import block_length
 from .random import LANES, fill_uniform, seed_state
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -53,21 +54,24 @@ def allocate(spread, calls, least, ends):  # type: ignore[no-untyped-def]
 def _stratify(points, strata, ends, first, start):  # type: ignore[no-untyped-def]
     """Move uniform numbers, calls start to start + n, into their hypercubes, from cube first on."""
     dim, n = points.shape
+    cubes = len(ends) - 1
     stride = 1
     for k in range(dim - 1, -1, -1):
         row = points[k]
         size = 1.0 / strata[k]
-        cube = first
+        # 32 bits divide faster than 64.
+        level = np.int64(np.uint32(first) // np.uint32(stride))
+        corner = np.int64(np.uint32(level) % np.uint32(strata[k]))
         i = 0
         while i < n:
             # Hypercubes up to the next multiple of the stride share the stratum on this axis.
-            lattice = cube // stride
-            corner = np.float64(lattice % strata[k])
-            cube = (lattice + 1) * stride
-            stop = min(n, ends[min(cube, len(ends) - 1)] - start)
+            level += 1
+            stop = min(n, ends[min(level * stride, cubes)] - start)
+            low = corner * size
             for j in range(i, stop):
-                row[j] = (row[j] + corner) * size
+                row[j] = row[j] * size + low
             i = stop
+            corner = corner + 1 if corner + 1 < strata[k] else 0
         stride *= strata[k]
 
 
@@ -142,10 +146,11 @@ def iterate_strata(  # type: ignore[no-untyped-def]
     """
     dim = edges.shape[0]
     state = np.empty((4, LANES), np.uint64)
-    buffer = np.empty(dim * BLOCK)
-    bin_buffer = np.empty(dim * BLOCK, np.int32)
-    jacobian_buffer = np.empty(BLOCK)
-    value_buffer = np.empty(BLOCK)
+    length = block_length(dim)
+    buffer = np.empty(dim * length)
+    bin_buffer = np.empty(dim * length, np.int32)
+    jacobian_buffer = np.empty(length)
+    value_buffer = np.empty(length)
     totals[:] = 0.0
     squares[:] = 0.0
     for c in range(first, last):
@@ -154,8 +159,8 @@ def iterate_strata(  # type: ignore[no-untyped-def]
         seed_state(state, seed, stream + np.uint64(c))
         cube = bounds[c]
         finish = ends[bounds[c + 1]]
-        for start in range(ends[cube], finish, BLOCK):
-            n = min(BLOCK, finish - start)
+        for start in range(ends[cube], finish, length):
+            n = min(length, finish - start)
             fill_uniform(state, buffer)
             points = buffer[: dim * n].reshape(dim, n)
             bins = bin_buffer[: dim * n].reshape(dim, n)
@@ -189,10 +194,11 @@ def draw_strata(edges, strata, ends, first, last, seed, stream, points, jacobian
     dim = edges.shape[0]
     state = np.empty((4, LANES), np.uint64)
     seed_state(state, seed, stream)
-    buffer = np.empty(dim * BLOCK)
+    length = block_length(dim)
+    buffer = np.empty(dim * length)
     cube = first
-    for start in range(0, len(points), BLOCK):
-        n = min(BLOCK, len(points) - start)
+    for start in range(0, len(points), length):
+        n = min(length, len(points) - start)
         fill_uniform(state, buffer)
         block = buffer[: dim * n].reshape(dim, n)
         block_bins = bins[dim * start : dim * (start + n)].reshape(dim, n)
@@ -221,9 +227,10 @@ def collect_strata(values, jacobian, bins, ends, first, totals, squares, histogr
         float64, shape (dim, bins), added to.
     """
     dim = histogram.shape[0]
+    length = block_length(dim)
     cube = first
-    for start in range(0, len(values), BLOCK):
-        n = min(BLOCK, len(values) - start)
+    for start in range(0, len(values), length):
+        n = min(length, len(values) - start)
         block = values[start : start + n]
         cube = _weigh(
             block,
@@ -258,10 +265,11 @@ def draw_from_cubes(edges, strata, cubes, seed, stream, points, jacobian):  # ty
     dim = edges.shape[0]
     state = np.empty((4, LANES), np.uint64)
     seed_state(state, seed, stream)
-    buffer = np.empty(dim * BLOCK)
-    bins = np.empty((dim, BLOCK), np.int32)
-    for start in range(0, len(points), BLOCK):
-        n = min(BLOCK, len(points) - start)
+    length = block_length(dim)
+    buffer = np.empty(dim * length)
+    bins = np.empty((dim, length), np.int32)
+    for start in range(0, len(points), length):
+        n = min(length, len(points) - start)
         fill_uniform(state, buffer)
         block = buffer[: dim * n].reshape(dim, n)
         stride = 1
@@ -270,8 +278,34 @@ def draw_from_cubes(edges, strata, cubes, seed, stream, points, jacobian):  # ty
                 corner = (cubes[start + i] // stride) % strata[k]
                 block[k, i] = (block[k, i] + corner) / strata[k]
             stride *= strata[k]
-        map_block(edges, block, jacobian[start : start + n], bins)
+        map_block(edges, block, jacobian[start : start + n], bins[:, :n])
         points[start : start + n] = block.T
+
+
+@compiled
+def find_cubes(edges, strata, points, cubes):  # type: ignore[no-untyped-def]
+    """Find the hypercubes that points lie in.
+
+    Parameters
+    ----------
+    edges, strata
+        As in `iterate_strata`.
+    points
+        float64, shape (n, dim), in [0, 1].
+    cubes
+        int64, shape (n,), written.
+    """
+    count = edges.shape[1] - 1
+    for i in range(len(points)):
+        cube = 0
+        for k in range(points.shape[1]):
+            x = points[i, k]
+            b = np.searchsorted(edges[k], x, side="right") - 1
+            b = min(max(b, 0), count - 1)
+            low = edges[k, b]
+            uniform = (b + (x - low) / (edges[k, b + 1] - low)) / count
+            cube = cube * strata[k] + min(np.int64(uniform * strata[k]), strata[k] - 1)
+        cubes[i] = cube
 
 
 @compiled
