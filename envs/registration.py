@@ -34,7 +34,14 @@ VEGAS_SAMPLING: dict[str, dict[str, Any]] = {
     },
 }
 
-ENVIRONMENTS: dict[str, dict[str, Any]] = JET_GROOMING | VEGAS_SAMPLING
+PDF_FIT: dict[str, dict[str, Any]] = {
+    "PDFFit-v0": {
+        "entry_point": "hepgym.envs.pdf_fit.env:PDFFitEnv",
+        "vector_entry_point": "hepgym.envs.pdf_fit.vector_env:PDFFitVectorEnv",
+    },
+}
+
+ENVIRONMENTS: dict[str, dict[str, Any]] = JET_GROOMING | VEGAS_SAMPLING | PDF_FIT
 """Every environment: its id and what `gymnasium.register` takes."""
 
 

@@ -118,6 +118,7 @@ def test_registered_environments():
         "JetGroomingTop-v0",
         "VegasSampling-v0",
         "VegasGrid-v0",
+        "PDFFit-v0",
     ]
 
 

@@ -1,0 +1,219 @@
+"""The fitting game: parameter vectors of many fits, and what the data say of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.parton_distributions.bases import FITTED
+from .constraints import POSITIVITY_SLOPE
+from .lecture_model import PARAMETERS, PER_NETWORK, LectureModel, lecture_model
+from .problem import FitProblem
+from .replica import Replica
+
+PARAMETER_LIMIT = 100.0
+"""Parameters are kept between minus and plus this."""
+
+CHI2_LIMIT = 1e6
+"""chi2 per point is not reported above; also where a sum rule cannot be imposed."""
+
+_REMEMBERED = 32
+"""Replicas whose tables are kept in memory; each takes 1 to 3 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the data say of some parameter vectors.
+
+    Attributes
+    ----------
+    experiments
+        float64, shape (vectors, experiments): training chi2 per point of each experiment by
+        itself.
+    training, validation
+        float64, shape (vectors,): chi2 per point with all correlations.
+    positivity
+        float64, shape (vectors,): penalty, see ``Constraints.positivity_penalty``.
+    sum_rules
+        float64, shape (vectors,): largest deviation from a sum rule.
+    """
+
+    experiments: NDArray[np.float64]
+    training: NDArray[np.float64]
+    validation: NDArray[np.float64]
+    positivity: NDArray[np.float64]
+    sum_rules: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ReplicaTables:
+    """One matrix product gives all residuals of a replica.
+
+    Attributes
+    ----------
+    model
+        Parameters to distributions.
+    matrix
+        float32, shape (9 * grid + ratios, columns): the quadratic forms of training values,
+        validation values and each experiment's training values, then positivity.
+    target
+        float32, shape (columns,).
+    first
+        int64, shape (forms,): first column of each quadratic form.
+    constant, values
+        float64, shape (forms,): see `QuadraticForm`.
+    """
+
+    model: LectureModel
+    matrix: NDArray[np.float32]
+    target: NDArray[np.float32]
+    first: NDArray[np.int64]
+    constant: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+def replica_tables(problem: FitProblem, replica: Replica) -> ReplicaTables:
+    """Bring a replica into the form in which it is played."""
+    data = problem.data
+    forms = list(replica.forms(data))
+    for number in range(len(data.experiments)):
+        rows = replica.training[data.experiment[replica.training] == number]
+        forms.append(data.quadratic_form(rows, replica.values))
+    positivity = problem.constraints.positivity.astype(np.float32)
+    padded = np.zeros((len(positivity), forms[0].matrix.shape[1]), np.float32)
+    padded[:, : positivity.shape[1]] = positivity
+    matrix = np.concatenate([*(form.matrix for form in forms), padded])
+    target = np.concatenate(
+        [*(form.target for form in forms), np.zeros(len(positivity), np.float32)]
+    )
+    first = np.cumsum([0, *(len(form.target) for form in forms)])
+    return ReplicaTables(
+        model=lecture_model(data.x, replica.preprocessing),
+        matrix=np.ascontiguousarray(matrix.T),
+        target=target,
+        first=first,
+        constant=np.array([form.constant for form in forms]),
+        values=np.array([max(form.values, 1) for form in forms], np.float64),
+    )
+
+
+class FitGame:
+    """Replicas of one problem, ready to be played.
+
+    Parameters
+    ----------
+    problem
+        Data, tables and replicas.
+    """
+
+    def __init__(self, problem: FitProblem) -> None:
+        self.problem = problem
+        self._tables: OrderedDict[int, ReplicaTables] = OrderedDict()
+
+    def tables(self, number: int) -> ReplicaTables:
+        """Tables of a replica; those used last are kept.
+
+        Raises
+        ------
+        ValueError
+            If the number is negative.
+        """
+        if number not in self._tables:
+            self._tables[number] = replica_tables(self.problem, self.problem.replica(number))
+            if len(self._tables) > _REMEMBERED:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(number)
+        return self._tables[number]
+
+    def evaluate(self, parameters: NDArray[np.float32], replicas: NDArray[np.int64]) -> Evaluation:
+        """Evaluate parameter vectors.
+
+        Parameters
+        ----------
+        parameters
+            float32, shape (vectors, 296).
+        replicas
+            int64, shape (vectors,): number of the replica that each is for.
+
+        Returns
+        -------
+        Evaluation
+        """
+        experiments = len(self.problem.data.experiments)
+        chi2 = np.empty((len(parameters), experiments + 2))
+        positivity = np.empty(len(parameters))
+        sum_rules = np.empty(len(parameters))
+        for number in np.unique(replicas):
+            own = np.flatnonzero(replicas == number)
+            chi2[own], positivity[own], sum_rules[own] = self._evaluate(
+                self.tables(int(number)), parameters[own]
+            )
+        return Evaluation(chi2[:, 2:], chi2[:, 0], chi2[:, 1], positivity, sum_rules)
+
+    def _evaluate(
+        self, tables: ReplicaTables, parameters: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        with np.errstate(all="ignore"):
+            f, deviation = tables.model.with_sum_rules(parameters)
+            f = f.reshape(len(parameters), -1)
+            z = np.concatenate([f, self.problem.data.ratios(f)], axis=1)
+            residual = z @ tables.matrix
+            residual -= tables.target
+            end = tables.first[-1]
+            minus = -residual[:, end:]
+            penalty = np.where(
+                minus > 0, minus, POSITIVITY_SLOPE * np.expm1(np.minimum(minus, 0))
+            ).sum(axis=1, dtype=np.float64)
+            squares = np.square(residual[:, :end], out=residual[:, :end])
+            sums = np.add.reduceat(squares, tables.first[:-1], axis=1)
+            chi2 = (sums + tables.constant) / tables.values
+        # Where a sum rule cannot be imposed nothing is finite.
+        return (
+            np.nan_to_num(np.minimum(chi2, CHI2_LIMIT), nan=CHI2_LIMIT, posinf=CHI2_LIMIT),
+            np.nan_to_num(penalty, nan=CHI2_LIMIT, posinf=CHI2_LIMIT),
+            np.nan_to_num(deviation, nan=CHI2_LIMIT, posinf=CHI2_LIMIT),
+        )
+
+    def distributions(self, number: int, parameters: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Evaluate x f of one parameter vector of a replica, shape (9, grid)."""
+        with np.errstate(all="ignore"):
+            return self.tables(number).model(parameters[None])[0]
+
+
+def first_parameters(random: np.random.Generator, vectors: int) -> NDArray[np.float32]:
+    """Draw parameters to start from: a standard normal distribution for each.
+
+    Parameters
+    ----------
+    random
+        Where the randomness comes from.
+    vectors
+        How many vectors.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (vectors, 296).
+    """
+    return random.standard_normal((vectors, PARAMETERS), np.float32)
+
+
+def summary(parameters: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean and root mean square of each network's parameters.
+
+    Parameters
+    ----------
+    parameters
+        float32, shape (vectors, 296).
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (vectors, 16): eight means, eight root mean squares.
+    """
+    nets = parameters.reshape(-1, len(FITTED), PER_NETWORK)
+    square = np.einsum("vip,vip->vi", nets, nets) / PER_NETWORK
+    return np.concatenate([nets.mean(axis=2), np.sqrt(square)], axis=1)

@@ -1,0 +1,513 @@
+"""Many replicas in one compiled graph: every operation has the replica as its first axis."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....datasets.parton_distributions.bases import EVOLUTION, FITTED, from_fitted
+from ..constraints import (
+    INTEGRABILITY_THRESHOLD,
+    INTEGRABLE,
+    POSITIVITY_SLOPE,
+    POSITIVITY_THRESHOLD,
+    SMALL_X_POINTS,
+    Constraints,
+    integrability,
+)
+from ..fit_data import FitData, QuadraticForm
+from ..replica import Replica
+from ..sum_rules import INTEGRATED, LEAST_POWER, VALENCE, normalisations, sum_rule_weights
+from .settings import NeuralSettings
+
+Weights = list[NDArray[np.float32]]
+"""Kernel and bias of each layer, in turn, of one replica or with the replica as first axis."""
+
+Progress = Callable[[int, NDArray[np.float64], NDArray[np.float64]], None]
+"""Called now and then with the epoch and each replica's training and validation chi2 per point."""
+
+_CHUNK = 1000
+"""Epochs in one call of the compiled graph; progress is reported in between."""
+
+
+@dataclass(frozen=True, eq=False)
+class NeuralFit:
+    """One fitted replica.
+
+    Attributes
+    ----------
+    number
+        Number of the replica.
+    weights
+        Kernel and bias of each layer at the best epoch.
+    f
+        float64, shape (9, grid): x f on the grid in the order of ``EVOLUTION``.
+    epochs, best_epoch
+        Epochs run and the epoch whose weights are kept; 0 if no epoch was acceptable.
+    training, validation
+        chi2 per point at the best epoch.
+    positivity
+        Whether positivity holds.
+    integrability
+        Sum of |x T3| + |x T8| at small x.
+    history
+        float64, shape (looks, 3): epoch, training and validation chi2 per point.
+    """
+
+    number: int
+    weights: Weights
+    f: NDArray[np.float64]
+    epochs: int
+    best_epoch: int
+    training: float
+    validation: float
+    positivity: bool
+    integrability: float
+    history: NDArray[np.float64]
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether some epoch met all conditions on chi2, positivity and integrability."""
+        return self.best_epoch > 0 and self.integrability < INTEGRABILITY_THRESHOLD
+
+
+def network_output(
+    weights: Weights, settings: NeuralSettings, x: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Evaluate one replica's network in double precision.
+
+    Parameters
+    ----------
+    weights
+        Kernel and bias of each layer.
+    settings
+        With the activation.
+    x
+        float64, shape (n,).
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (8, n).
+    """
+    act = _NUMPY_ACTIVATIONS[settings.activation]
+    hidden = np.stack([x, np.log(x)], axis=1)
+    for layer in range(0, len(weights), 2):
+        hidden = hidden @ weights[layer].astype(np.float64) + weights[layer + 1]
+        if layer + 2 < len(weights):
+            hidden = act(hidden)
+    return hidden.T
+
+
+_NUMPY_ACTIVATIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "tanh": np.tanh,
+    "sigmoid": lambda z: 0.5 + 0.5 * np.tanh(0.5 * z),
+    "relu": lambda z: np.maximum(z, 0.0),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0.0))),
+    "softplus": lambda z: np.logaddexp(z, 0.0),
+    "linear": lambda z: z,
+}
+
+
+def distributions(
+    weights: Weights, settings: NeuralSettings, replica: Replica, x: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Evaluate x f of one replica on a grid, with sum rules in double precision.
+
+    Parameters
+    ----------
+    weights, settings, replica
+        The fitted replica.
+    x
+        float64, shape (n,): the grid, rising up to 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (9, n), in the order of ``EVOLUTION``.
+    """
+    fitted = network_output(weights, settings, x) * replica.preprocessing.factor(x)
+    factors, _ = normalisations(fitted, sum_rule_weights(x))
+    return from_fitted(fitted * factors[:, None])
+
+
+class NeuralEngine:
+    """Fits of a fixed set of replicas, compiled once.
+
+    Parameters
+    ----------
+    data
+        Data and tables.
+    constraints
+        Positivity.
+    replicas
+        The replicas; each one's numbers do not depend on the others.
+    settings
+        Hyperparameters.
+    """
+
+    def __init__(
+        self,
+        data: FitData,
+        constraints: Constraints,
+        replicas: Sequence[Replica],
+        settings: NeuralSettings,
+    ) -> None:
+        if not replicas:
+            raise ValueError("there is no replica to fit")
+        self.data = data
+        self.settings = settings
+        self.replicas = tuple(replicas)
+        self.constraints = constraints
+        self._sum_rules = sum_rule_weights(data.x)
+        tf = _tensorflow()
+        self._constants = {
+            name: tf.constant(value) for name, value in self._arrays(constraints).items()
+        }
+
+    def _arrays(self, constraints: Constraints) -> dict[str, NDArray[Any]]:
+        replicas = self.replicas
+        forms = [replica.forms(self.data) for replica in replicas]
+        training, validation = (
+            _padded([pair[i] for pair in forms], self.data.rank) for i in (0, 1)
+        )
+        x = self.data.x
+        ratio_tables = np.concatenate([self.data.table[self.data.ratio], self.data.denominator])
+        return {
+            "x": np.stack([x, np.log(x)]).astype(np.float32),
+            "factor": np.array([r.preprocessing.factor(x).T for r in replicas], np.float32),
+            "weight": self._sum_rules.weight.astype(np.float32),
+            "ratio": ratio_tables.T.astype(np.float32),
+            "positivity": constraints.positivity.T.astype(np.float32),
+            "training": training[0],
+            "training_target": training[1],
+            "training_constant": training[2],
+            "training_values": training[3],
+            "validation": validation[0],
+            "validation_target": validation[1],
+            "validation_constant": validation[2],
+            "validation_values": validation[3],
+            "seed": np.array([r.seed % 2**31 for r in replicas], np.int32),
+        }
+
+    # What follows is traced by TensorFlow.
+
+    def _outputs(self, weights: Any, c: Any, epoch: Any, training: bool) -> Any:
+        tf, keras = _tensorflow(), _keras()
+        settings = self.settings
+        act = keras.activations.get(settings.activation)
+        # The first layer has two inputs: a sum of two products, which is fused with what follows.
+        kernel, bias = weights[0], weights[1]
+        hidden = (
+            c["x"][0][None, :, None] * kernel[:, 0, None, :]
+            + c["x"][1][None, :, None] * kernel[:, 1, None, :]
+            + bias[:, None, :]
+        )
+        for layer in range(1, len(settings.units) + 1):
+            hidden = act(hidden)
+            if training and settings.dropout and layer == len(settings.units):
+                hidden *= self._dropout_mask(c, epoch, hidden.shape[-1])[:, None, :]
+            hidden = tf.matmul(hidden, weights[2 * layer]) + weights[2 * layer + 1][:, None, :]
+        return hidden
+
+    def _dropout_mask(self, c: Any, epoch: Any, units: int) -> Any:
+        tf = _tensorflow()
+        keep = 1.0 - self.settings.dropout
+        draws = [
+            tf.random.stateless_uniform((units,), tf.stack([c["seed"][r], epoch]))
+            for r in range(len(self.replicas))
+        ]
+        return tf.cast(tf.stack(draws) < keep, tf.float32) / keep
+
+    def _observables(self, weights: Any, c: Any, epoch: Any, training: bool) -> Any:
+        """Return z = (x f, ratios), the positivity penalty and x T3, x T8 at small x."""
+        tf = _tensorflow()
+        outputs = self._outputs(weights, c, epoch, training)
+        fitted = outputs * c["factor"]
+        by_name = {name: fitted[:, :, column] for column, name in enumerate(FITTED)}
+        norm = self._normalisations(by_name, c)
+        source = ["V" if name == "V15" else name for name in EVOLUTION]
+        f = tf.stack(
+            [by_name[s] * norm[s][:, None] if s in norm else by_name[s] for s in source], axis=1
+        )
+        small = tf.gather(
+            f[:, :, :SMALL_X_POINTS], [EVOLUTION.index(n) for n in INTEGRABLE], axis=1
+        )
+        f = tf.reshape(f, (len(self.replicas), len(EVOLUTION) * len(self.data.x)))
+        z = f
+        if len(self.data.ratio):
+            both = tf.matmul(f, c["ratio"])
+            half = len(self.data.ratio)
+            z = tf.concat([f, both[:, :half] / both[:, half:]], axis=1)
+        minus = -tf.matmul(f, c["positivity"])
+        penalty = tf.reduce_sum(
+            tf.where(minus > 0, minus, POSITIVITY_SLOPE * tf.math.expm1(tf.minimum(minus, 0.0))),
+            axis=1,
+        )
+        return z, penalty, small
+
+    def _normalisations(self, by_name: Any, c: Any) -> dict[str, Any]:
+        """See ``sum_rules.normalisations``."""
+        tf, rules = _tensorflow(), self._sum_rules
+
+        def below(first: Any, second: Any, column: int) -> Any:
+            same = first * second > 0
+            ratio = tf.where(same, second / tf.where(same, first, 1.0), 1.0)
+            power = tf.math.log(ratio) / rules.log_step + rules.moment[column]
+            return tf.where(same, first * rules.below[column] / tf.maximum(power, LEAST_POWER), 0.0)
+
+        above = [tf.linalg.matvec(by_name[n], c["weight"][i]) for i, n in enumerate(INTEGRATED)]
+        norm = {}
+        for column, (name, value) in enumerate(VALENCE.items(), start=2):
+            f = by_name[name]
+            norm[name] = value / (above[column] + below(f[:, 0], f[:, 1], column))
+        factor = (1.0 - above[0]) / above[1]
+        for _ in range(2):
+            f = by_name["Sigma"][:, :2] + factor[:, None] * by_name["g"][:, :2]
+            rest = above[0] + factor * above[1] + below(f[:, 0], f[:, 1], 0) - 1.0
+            factor -= rest / above[1]
+        norm["g"] = factor
+        return norm
+
+    @staticmethod
+    def _chi2(z: Any, c: Any, kind: str) -> Any:
+        tf = _tensorflow()
+        residual = tf.linalg.matvec(c[kind], z) - c[f"{kind}_target"]
+        return tf.reduce_sum(residual * residual, axis=1) + c[f"{kind}_constant"]
+
+    def _loss(self, weights: Any, c: Any, epoch: Any) -> Any:
+        tf, s = _tensorflow(), self.settings
+        z, penalty, small = self._observables(weights, c, epoch, training=True)
+        chi2 = self._chi2(z, c, "training")
+        hundreds = tf.cast(epoch // 100, tf.float32)
+        positivity = s.positivity * s.growth(s.positivity, s.positivity_end) ** hundreds
+        integrability = s.integrability * s.growth(s.integrability, s.integrability_end) ** hundreds
+        loss = chi2 + positivity * penalty
+        loss += integrability * tf.reduce_sum(small * small, axis=(1, 2))
+        return tf.reduce_sum(loss)
+
+    def _train_one(self, c: Any, epoch: Any) -> None:
+        tf = _tensorflow()
+        variables = self._weights
+        weights = [variable.value for variable in variables]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            loss = self._loss(weights, c, epoch)
+        gradients = tape.gradient(loss, weights)
+        if self.settings.clipnorm:
+            gradients = [_clipped(gradient, self.settings.clipnorm) for gradient in gradients]
+        self._optimizer.apply(gradients, variables)
+
+    def _look(self, weights: Any, c: Any, epoch: Any) -> Any:
+        """Training and validation chi2 per point, and whether the state may be kept."""
+        tf = _tensorflow()
+        z, penalty, small = self._observables(weights, c, epoch, training=False)
+        training = self._chi2(z, c, "training") / c["training_values"]
+        validation = self._chi2(z, c, "validation") / c["validation_values"]
+        limit = self.settings.threshold
+        fine = (
+            (training < limit)
+            & (validation < limit)
+            & (penalty < POSITIVITY_THRESHOLD)
+            & (tf.reduce_sum(tf.abs(small), axis=(1, 2)) < INTEGRABILITY_THRESHOLD)
+        )
+        return training, validation, fine
+
+    def _epochs(self, best: Any, state: Any, looks: Any, c: Any) -> Any:
+        """Run ``looks`` times ``validate_every`` epochs.
+
+        ``best`` are the weights kept, ``state`` is (epoch, best validation chi2, best epoch, last
+        epoch of each replica).
+        """
+        tf = _tensorflow()
+        every = self.settings.validate_every
+        patience = int(self.settings.patience * self.settings.epochs)
+        size = len(self.replicas)
+        history = tf.TensorArray(tf.float32, size=looks, element_shape=(2, size))
+
+        def train(step: Any, epoch: Any) -> Any:
+            self._train_one(c, epoch + step)
+            return step + 1, epoch
+
+        def look(i: Any, best: Any, state: Any, history: Any) -> Any:
+            epoch, lowest, when, last = state
+            tf.while_loop(lambda step, _: step < every, train, (tf.constant(0), epoch))
+            weights = [variable.value for variable in self._weights]
+            training, validation, fine = self._look(weights, c, epoch)
+            epoch = epoch + every
+            going = (when == 0) | (last - when <= patience)
+            better = going & fine & (validation < lowest)
+            best = tuple(
+                tf.where(tf.reshape(better, (size,) + (1,) * (len(new.shape) - 1)), new, old)
+                for new, old in zip(weights, best, strict=True)
+            )
+            state = (
+                epoch,
+                tf.where(better, validation, lowest),
+                tf.where(better, epoch, when),
+                tf.where(going, epoch, last),
+            )
+            return i + 1, best, state, history.write(i, tf.stack([training, validation]))
+
+        _, best, state, history = tf.while_loop(
+            lambda i, *_: i < looks, look, (tf.constant(0), tuple(best), state, history)
+        )
+        return best, state, history.stack()
+
+    # From here on it is NumPy again.
+
+    def first_weights(self) -> Weights:
+        """Weights before training, with the replica as first axis."""
+        keras = _keras()
+        sizes = [2, *self.settings.units, len(FITTED)]
+        out: Weights = []
+        for layer, (inputs, units) in enumerate(itertools.pairwise(sizes)):
+            kernels = []
+            for replica in self.replicas:
+                draw = keras.initializers.get(
+                    {
+                        "class_name": self.settings.initializer,
+                        "config": {"seed": (replica.seed + 7919 * layer) % 2**31},
+                    }
+                )
+                kernels.append(np.asarray(draw((inputs, units)), np.float32))
+            out += [np.stack(kernels), np.zeros((len(self.replicas), units), np.float32)]
+        return out
+
+    def fit(self, progress: Progress | None = None) -> list[NeuralFit]:
+        """Fit all replicas.
+
+        Parameters
+        ----------
+        progress
+            Told about the fit every thousand epochs or so.
+
+        Returns
+        -------
+        list of NeuralFit
+            In the order of the replicas.
+        """
+        tf, s = _tensorflow(), self.settings
+        size = len(self.replicas)
+        self._weights = [_keras().Variable(w) for w in self.first_weights()]
+        self._optimizer = _optimizer(s)
+        self._optimizer.build(self._weights)
+        best = tuple(tf.identity(w.value) for w in self._weights)
+        run = tf.function(self._epochs, jit_compile=True, autograph=False)
+        state: Any = (
+            tf.constant(0),
+            tf.fill((size,), np.float32(np.inf)),
+            tf.zeros((size,), tf.int32),
+            tf.zeros((size,), tf.int32),
+        )
+        looks = s.epochs // s.validate_every
+        at_once = max(1, _CHUNK // s.validate_every)
+        patience = int(s.patience * s.epochs)
+        history = []
+        while looks > 0:
+            now = min(at_once, looks)
+            best, state, seen = run(best, state, now, self._constants)
+            looks -= now
+            history.append(seen.numpy().astype(np.float64))
+            when, last = state[2].numpy(), state[3].numpy()
+            if progress is not None:
+                progress(int(state[0]), history[-1][-1, 0], history[-1][-1, 1])
+            if ((when > 0) & (last - when > patience)).all():
+                break
+        when, last = state[2].numpy(), state[3].numpy()
+        # A replica without any acceptable epoch shows its last one and is marked as such.
+        kept = [
+            np.where((when > 0).reshape(-1, *[1] * (b.ndim - 1)), b, w)
+            for b, w in zip(
+                (b.numpy() for b in best), (w.numpy() for w in self._weights), strict=True
+            )
+        ]
+        return list(self._results(kept, when, last, np.concatenate(history)))
+
+    def _results(
+        self, kept: Weights, when: Any, last: Any, history: NDArray[np.float64]
+    ) -> Iterator[NeuralFit]:
+        every = self.settings.validate_every
+        for r, replica in enumerate(self.replicas):
+            weights = [w[r] for w in kept]
+            f = distributions(weights, self.settings, replica, self.data.x)
+            count = int(last[r]) // every
+            flat = f.reshape(1, -1)
+            yield NeuralFit(
+                number=replica.number,
+                weights=weights,
+                f=f,
+                epochs=int(last[r]),
+                best_epoch=int(when[r]),
+                training=float(
+                    self.data.chi2(flat, replica.training, replica.values)[0]
+                    / len(replica.training)
+                ),
+                validation=float(
+                    self.data.chi2(flat, replica.validation, replica.values)[0]
+                    / max(len(replica.validation), 1)
+                ),
+                positivity=bool(
+                    self.constraints.positivity_penalty(flat)[0] < POSITIVITY_THRESHOLD
+                ),
+                integrability=float(integrability(f)),
+                history=np.column_stack(
+                    [every * np.arange(1, count + 1), history[:count, 0, r], history[:count, 1, r]]
+                ),
+            )
+
+
+def _clipped(gradient: Any, norm: float) -> Any:
+    """Scale each replica's gradient down to a norm, as Keras does with whole ones."""
+    tf = _tensorflow()
+    axes = list(range(1, len(gradient.shape)))
+    square = tf.reduce_sum(gradient * gradient, axis=axes, keepdims=True)
+    return gradient * (norm / tf.maximum(tf.sqrt(square), norm))
+
+
+def _padded(
+    forms: Sequence[QuadraticForm], rank: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Matrices, targets, constants and numbers of values, with rows of zeros at the end."""
+    columns = forms[0].matrix.shape[1]
+    matrix = np.zeros((len(forms), rank, columns), np.float32)
+    target = np.zeros((len(forms), rank), np.float32)
+    for number, form in enumerate(forms):
+        matrix[number, : len(form.target)] = form.matrix
+        target[number, : len(form.target)] = form.target
+    constant = np.array([form.constant for form in forms], np.float32)
+    # A fit to everything has no validation values; its validation chi2 is then zero.
+    values = np.array([max(form.values, 1) for form in forms], np.float32)
+    return matrix, target, constant, values
+
+
+def _optimizer(settings: NeuralSettings) -> Any:
+    keras = _keras()
+    if settings.optimizer == "Amsgrad":
+        return keras.optimizers.Adam(settings.learning_rate, amsgrad=True)
+    return getattr(keras.optimizers, settings.optimizer)(settings.learning_rate)
+
+
+@functools.cache
+def _tensorflow() -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow
+
+    return tensorflow
+
+
+@functools.cache
+def _keras() -> Any:
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow")
+    return keras
