@@ -1,4 +1,4 @@
-"""Constants of the physics integrands. Electroweak ones are the defaults of Pythia 8.3."""
+"""Constants of the physics integrands. Masses, widths and the CKM matrix are Pythia 8.317's."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ SCALE = 173.0
 M_TOP = 173.0
 """Mass of the top quark in GeV; its width is zero."""
 
-ENERGY = 13_000.0
-"""Of the proton beams together, in GeV."""
+BEAM_ENERGY = 13_000.0
+"""Of the two protons together, in GeV."""
 
 PDF = "NNPDF31_lo_as_0118"
-"""Parton distributions, as they come with Pythia; clamped at zero."""
+"""Parton distributions, as they come with Pythia, interpolated as Pythia does, clamped at zero."""
 
-PICOBARN = 0.389380e9
-"""One GeV^-2 in picobarn, with the digits that Pythia has."""
+PICOBARN = 0.3893793721e9
+"""One GeV^-2 in picobarn (CODATA 2018)."""
 
-ALPHA_EM = 0.00781751
-"""Electromagnetic coupling at the Z mass; fixed unless an integrand says otherwise."""
+ALPHA_EM = 1.0 / 128.0
+"""Electromagnetic coupling, fixed."""
 
 SIN2_THETA = 0.2312
-"""Squared sine of the weak mixing angle in couplings of W and in masses."""
+"""Squared sine of the weak mixing angle."""
 
-SIN2_THETA_BAR = 0.2315
-"""The effective one, in vector couplings of fermions to the Z."""
-
-M_Z, WIDTH_Z = 91.188, 2.4955
+M_Z, WIDTH_Z = 91.1876, 2.4952
 M_W = 80.385
 M_HIGGS = 125.0
+
+CKM = (
+    (0.97383, 0.2272, 0.00396),
+    (0.2271, 0.97296, 0.04221),
+    (0.00814, 0.04161, 0.9991),
+)
+"""Absolute values; rows u, c, t, columns d, s, b."""
 
 G_SQUARED = 4.0 * math.pi * ALPHA_S
 """Square of the strong coupling g."""
