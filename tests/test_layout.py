@@ -148,6 +148,7 @@ def test_wheel_holds_the_tree(tmp_path):
             "datasets/bundled/**/*.root",
             "datasets/jets/cards/*.yaml",
             "datasets/bundled/events/**/*.npz",
+            "datasets/bundled/parton_distributions/**/*.npz",
             "leaderboards/results/**/*.*",
             "leaderboards/service/pages/static/*.css",
             "leaderboards/service/pages/templates/*.html",

@@ -50,8 +50,8 @@ SPECS = {
             description="15 sets of deep-inelastic scattering with NLO zero-mass tables",
             points=2950,
             sha256={
-                DATA_FILE: "",
-                EVOLUTION_FILE: "",
+                DATA_FILE: "f783fecdde84fa305309b149c349511818baa6adc699c55fe12a604cfb80024b",
+                EVOLUTION_FILE: "b97a4c0cf7e1fa978351b0f6aa734b66f80aff586316223c247618f78e3338ad",
             },
         ),
     )

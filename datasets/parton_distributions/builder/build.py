@@ -112,7 +112,8 @@ def check_packages() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             raise DatasetError(
-                f"the package {name} is not installed: `pip install 'hepgym[pdf-build]'`"
+                f"the package {name} is not installed: `pip install 'hepgym[pdf-build]' && pip "
+                "install --no-deps yadism` (docs/parton_distributions.md says why)"
             ) from None
     return found
 

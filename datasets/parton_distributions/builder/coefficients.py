@@ -104,6 +104,12 @@ def coefficients(
         float64, shape (points, ORDERS, 14, grid points): the observable is their product with
         a_s^order and f_pid(x_k, Q2).
     """
+    if observable.projectile == "antineutrino":
+        # Charge conjugation: what an antineutrino sees in quarks a neutrino sees in antiquarks.
+        neutrino = coefficients(
+            observable._replace(projectile="neutrino"), x, q2, y, folder, advance
+        )
+        return neutrino[:, :, [PIDS.index(-pid if abs(pid) <= 6 else pid) for pid in PIDS]]
     # F2 does not depend on y: points of several experiments share it.
     key_y = np.zeros_like(y) if observable.name == "F2" else y
     points, where = np.unique(np.stack([q2, x, key_y], axis=1), axis=0, return_inverse=True)
