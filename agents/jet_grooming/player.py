@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ...leaderboards.board import Entry
 from ...leaderboards.tasks import Task
@@ -10,6 +12,7 @@ from ..players import AgentCard, Comparison, Order, Outcome, Progress
 from . import GROOMERS, Groomer, make_groomer
 from .playing import run as play
 from .trained import TRAINED, best_model, load_groomer
+from .trained import train as learn
 
 TITLE = "Jet grooming"
 
@@ -38,6 +41,19 @@ def run(task: Task, order: Order, progress: Progress) -> Outcome:
     jets = played.score.signal_jets + played.score.background_jets
     line = f"groomed {jets} jets in {played.seconds:.2f} s"
     return Outcome(str(groomer), submission, [line], figures)
+
+
+def train(
+    task: Task,
+    agent: str,
+    folder: Path,
+    changes: Mapping[str, Any],
+    *,
+    preset: str | None,
+    resume: bool,
+) -> None:
+    """Train a groomer; arguments and errors as for `players.Player.train`."""
+    learn(task.id, agent, folder, changes, preset=preset or "reference", resume=resume)
 
 
 def compare(task: Task, progress: Progress) -> Comparison:

@@ -16,7 +16,7 @@ __all__ = ["PRESETS", "TRAINED", "best_model", "load_groomer", "reference_models
 
 TRAINED: dict[str, str] = {
     "dqn": "Deep Q-learning; --model FOLDER of a training.",
-    "policy-gradient": "Policy gradient on the score; --model FOLDER of a training.",
+    "policy-gradient": "Policy gradient on the final mass; --model FOLDER of a training.",
 }
 """Name of each agent that learns, and one line about it."""
 

@@ -51,7 +51,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / LOG_FILE).read_text().splitlines()]
 
 
-def draw_curve(folder: Path, suffix: str = "png") -> Path:
+def draw_curve(folder: Path, suffix: str = "png", steps: str = "Environment steps") -> Path:
     """Draw mean reward of an episode, and validation score, against environment steps.
 
     Parameters
@@ -60,6 +60,8 @@ def draw_curve(folder: Path, suffix: str = "png") -> Path:
         Folder of a training.
     suffix
         File format: png, pdf or svg.
+    steps
+        What the steps are.
 
     Returns
     -------
@@ -84,5 +86,5 @@ def draw_curve(folder: Path, suffix: str = "png") -> Path:
             lower.plot(*scores.T, color=BACKGROUND, marker="o", markersize=3)
             lower.set_yscale("log")
         lower.set_ylabel("Validation $L$ [GeV]")
-        lower.set_xlabel("Environment steps [thousands]")
+        lower.set_xlabel(f"{steps} [thousands]")
         return save(figure, (folder / CURVE_FILE).with_suffix(f".{suffix}"))

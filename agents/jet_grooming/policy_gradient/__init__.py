@@ -1,4 +1,4 @@
-"""Policy gradient on the score itself, with the exact effect of every decision.
+"""Policy gradient on the final mass, with the exact effect of every decision.
 
 Importing this package is light; TensorFlow is loaded by the functions that need it.
 """

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ....envs.jet_grooming.observation import CONTEXT, find_observation
 from ....leaderboards.tasks import task as find_task
 
+Shape = Literal["cauchy", "gaussian", "flat"]
+
 _Count = Annotated[int, Field(gt=0)]
 _Positive = Annotated[float, Field(gt=0)]
 
@@ -38,14 +40,16 @@ class PolicyGradientSettings(BaseModel):
     average
         Decay, for each gradient step, of the running average of the weights that is validated and
         saved.
-    approach
-        Share of the steps with a broad reward around the target, before that of the score.
+    mass_target
+        Where the reward of signal jets is largest, in GeV.
+    shape
+        Of the reward as a function of x = abs(m - mass_target) / width: cauchy 1 / (1 + x^2),
+        gaussian exp(-x^2 / 2), flat 1 / (1 + x^4).
     width, final_width
-        Width of the broad reward in GeV; falls geometrically in the first half of the approach.
-    softness, final_softness
-        Width in GeV over which the steps of the score's reward are smoothed; falls geometrically.
-    memory
-        Gradient steps whose jets give the window and its densities.
+        Width of the reward in GeV; falls geometrically during the first half of the steps, so
+        that jets far from the target feel it at the beginning.
+    background_weight
+        A background jet is rewarded as a signal jet times minus this.
     validate_every, checkpoint_every
         Gradient steps between validations, and between checkpoints.
     seed
@@ -65,12 +69,11 @@ class PolicyGradientSettings(BaseModel):
     learning_rate: _Positive = 2e-3
     final_learning_rate: _Positive = 2e-5
     average: Annotated[float, Field(ge=0, lt=1)] = 0.98
-    approach: Annotated[float, Field(ge=0, le=1)] = 0.4
+    mass_target: _Positive = 80.385
+    shape: Shape = "cauchy"
     width: _Positive = 20.0
     final_width: _Positive = 5.0
-    softness: _Positive = 6.0
-    final_softness: _Positive = 2.0
-    memory: _Count = 12
+    background_weight: Annotated[float, Field(ge=0)] = 1.0
     validate_every: _Count = 100
     checkpoint_every: _Count = 300
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -131,13 +134,8 @@ class PolicyGradientSettings(BaseModel):
 
 
 _OWN: dict[str, dict[str, Any]] = {
-    # Top's window is some four times as wide as that of W.
-    "JetGroomingTop-v0": {
-        "width": 40.0,
-        "final_width": 15.0,
-        "softness": 15.0,
-        "final_softness": 5.0,
-    },
+    # Top's window is some three times as wide as that of W.
+    "JetGroomingTop-v0": {"mass_target": 175.0, "width": 40.0, "final_width": 15.0},
 }
 
 

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from ....datasets.jets.trees import ClusteringTrees
 from ....envs.jet_grooming.observation import observe_trees
-from ....leaderboards.figures.style import BACKGROUND, SIGNAL, hep_figure, save
-from ....leaderboards.tasks import task as find_task
 from ....version import __version__
 from ..dqn.checkpoint import read_checkpoint, write_checkpoint
 from ..dqn.groomer import (
@@ -25,7 +23,7 @@ from ..dqn.groomer import (
     read_settings,
     write_settings,
 )
-from ..dqn.log import CURVE_FILE, TrainingLog, read_log
+from ..dqn.log import TrainingLog, draw_curve
 from ..dqn.progress import Progress, live_line, silent
 from ..dqn.samples import Samples, load_samples
 from ..dqn.training import (
@@ -38,7 +36,6 @@ from ..dqn.training import (
 from ..dqn.validation import validate
 from .credit import counterfactual_masses
 from .groomer import PolicyGradientGroomer
-from .influence import Influence, influence
 from .learner import Learner
 from .settings import PolicyGradientSettings
 
@@ -111,14 +108,12 @@ def train(
 
 
 class _Sample:
-    """One process's jets, what is seen of them, and the masses that they lately ended with."""
+    """One process's jets and what is seen of them."""
 
     def __init__(self, trees: ClusteringTrees, settings: PolicyGradientSettings) -> None:
         self.trees = trees
         self._seen = observe_trees(trees, settings.observation)[:, : settings.components]
         self._playable = np.flatnonzero(np.diff(trees.node_offsets))
-        self._memory = settings.memory
-        self._masses: list[NDArray[np.float64]] = []
 
     def draw(
         self, random: np.random.Generator, jets: int
@@ -129,23 +124,6 @@ class _Sample:
         roots = np.cumsum(last - first) - (last - first)
         rows = np.repeat(first - roots, last - first) + np.arange(int((last - first).sum()))
         return drawn, self._seen[rows], roots
-
-    def remember(self, masses: NDArray[np.float64]) -> None:
-        """Append masses of one gradient step and forget the oldest."""
-        self._masses = [*self._masses, masses][-self._memory :]
-
-    @property
-    def masses(self) -> NDArray[np.float64]:
-        """All masses remembered."""
-        return np.concatenate(self._masses)
-
-    def as_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Give what is remembered; `restore` reads it."""
-        return {f"{i:04d}": masses for i, masses in enumerate(self._masses)}
-
-    def restore(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        """Take back what `as_arrays` gave."""
-        self._masses = [arrays[name].astype(np.float64) for name in sorted(arrays)]
 
 
 class Training:
@@ -167,7 +145,6 @@ class Training:
         self._background_jets = min(
             settings.jets - 1, max(1, round(settings.background * settings.jets))
         )
-        self._target = float(find_task(settings.task).parameters["mass_target"])
         self._random = np.random.Generator(np.random.PCG64([settings.seed, 2]))
         self._step = 0
         self._seconds = 0.0
@@ -192,10 +169,10 @@ class Training:
                 self._seconds = time.perf_counter() - begun
                 self._checkpoint()
                 raise KeyboardInterrupt
-            now = self._advance()
+            signal, background = self._advance()
             numbers: dict[str, float] = {}
             if self._step % _LOG_EVERY == 0:
-                numbers = {"loss": now.loss, "window": now.high - now.low, "median": now.middle}
+                numbers = {"reward": signal + background, "reward_signal": signal}
                 self._log.write(step=self._step, **numbers)
             if self._step % settings.validate_every == 0 or self._step == settings.steps:
                 numbers = {**numbers, **self._validate()}
@@ -205,47 +182,26 @@ class Training:
             show(self._step, numbers)
         self._finish()
 
-    def _advance(self) -> Influence:
-        """One gradient step; returns the score of the jets that were lately played."""
+    def _advance(self) -> tuple[float, float]:
+        """One gradient step; returns the mean reward of signal and of background jets."""
         settings = self.settings
-        counts = (self._background_jets, settings.jets - self._background_jets)
-        played = []
-        for sample, jets in zip((self._background, self._signal), counts, strict=True):
+        means: list[float] = []
+        batch: list[tuple[NDArray[np.float32], NDArray[np.float64]]] = []
+        for sample, jets, weight in (
+            (self._signal, settings.jets - self._background_jets, 1.0),
+            (self._background, self._background_jets, -settings.background_weight),
+        ):
             drawn, seen, roots = sample.draw(self._random, jets)
             probability = self._learner.removal_probabilities(seen)
             decisions = self._random.random(len(seen)) < probability
             masses, reached = counterfactual_masses(sample.trees, drawn, decisions)
-            sample.remember(masses[roots, decisions[roots].astype(np.int64)])
-            played.append((seen[reached], masses[reached]))
-        now = influence(self._signal.masses, self._background.masses, self._target)
-        rewards = self._rewards(now, played[0][1], played[1][1])
-        gains = [
-            (reward[:, 1] - reward[:, 0]) / jets
-            for reward, jets in zip(rewards, counts, strict=True)
-        ]
-        self._learner.ascend(
-            np.concatenate([seen for seen, _ in played]),
-            np.concatenate(gains),
-        )
+            reward = weight * mass_reward(masses, settings, self._step)
+            means.append(float(reward[roots, decisions[roots].astype(np.int64)].mean()))
+            gain = (reward[:, 1] - reward[:, 0]) / jets
+            batch.append((seen[reached], gain[reached]))
+        self._learner.ascend(*(np.concatenate(parts) for parts in zip(*batch, strict=True)))
         self._step += 1
-        return now
-
-    def _rewards(
-        self, now: Influence, background: NDArray[np.float64], signal: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Rewards of background and of signal jets with the given masses."""
-        settings = self.settings
-        done = self._step / settings.steps
-        if done < settings.approach:
-            part = min(1.0, 2 * done / settings.approach)
-            width = _geometric(settings.width, settings.final_width, part)
-            return (
-                -1 / (1 + ((background - self._target) / width) ** 2),
-                1 / (1 + ((signal - self._target) / width) ** 2),
-            )
-        part = (done - settings.approach) / (1 - settings.approach)
-        softness = _geometric(settings.softness, settings.final_softness, part)
-        return now.background_reward(background, softness), now.signal_reward(signal, softness)
+        return means[0], means[1]
 
     def _validate(self) -> dict[str, float]:
         score = validate(self._groomer, self._samples)
@@ -261,7 +217,7 @@ class Training:
 
     def _finish(self) -> None:
         self._learner.averaged.save(self.folder / LAST_FILE)
-        _draw_curve(self.folder)
+        draw_curve(self.folder, steps="Gradient steps")
         summary = {
             "hepgym": __version__,
             "gradient_steps": self._step,
@@ -277,8 +233,6 @@ class Training:
             self.folder / CHECKPOINT_FILE,
             {
                 "learner": self._learner.as_arrays(),
-                "signal": self._signal.as_arrays(),
-                "background": self._background.as_arrays(),
             },
             {
                 "step": self._step,
@@ -293,9 +247,6 @@ class Training:
         """Take up the checkpoint; returns the length of the log at that time."""
         parts, values = read_checkpoint(self.folder / CHECKPOINT_FILE)
         self._learner.restore(parts["learner"])
-        # A training that stops before its first step remembers nothing.
-        self._signal.restore(parts.get("signal", {}))
-        self._background.restore(parts.get("background", {}))
         self._step = values["step"]
         self._seconds = values["seconds"]
         self._best = values["best"]
@@ -303,29 +254,31 @@ class Training:
         return int(values["log_length"])
 
 
-def _geometric(first: float, last: float, part: float) -> float:
-    """Value between two, equal factors for equal parts of the way."""
-    return float(first * (last / first) ** part)
+def mass_reward(
+    mass: NDArray[np.float64], settings: PolicyGradientSettings, step: int
+) -> NDArray[np.float64]:
+    """Reward of signal jets that end with a mass.
 
+    Parameters
+    ----------
+    mass
+        float64, any shape: groomed masses in GeV.
+    settings
+        Shape and widths.
+    step
+        Gradient steps done.
 
-def _draw_curve(folder: Path) -> Path:
-    """Draw L of the jets played in training, and on the validation jets, against steps."""
-    lines = read_log(folder)
-    with hep_figure(6.4, 4.8) as figure:
-        axes = figure.subplots()
-        for key, label, style in (
-            ("loss", "training, sampled policy", {"color": SIGNAL}),
-            (
-                "validation_loss",
-                "validation",
-                {"color": BACKGROUND, "marker": "o", "markersize": 3},
-            ),
-        ):
-            points = np.array([(line["step"], line[key]) for line in lines if key in line])
-            if len(points):
-                axes.plot(*points.T, label=label, **style)
-        axes.set_yscale("log")
-        axes.set_xlabel("Gradient steps")
-        axes.set_ylabel("$L$ [GeV]")
-        axes.legend()
-        return save(figure, folder / CURVE_FILE)
+    Returns
+    -------
+    numpy.ndarray
+        float64, same shape, 0 to 1.
+    """
+    part = min(1.0, 2 * step / settings.steps)
+    width = settings.width * (settings.final_width / settings.width) ** part
+    x2 = ((mass - settings.mass_target) / width) ** 2
+    reward: NDArray[np.float64]
+    if settings.shape == "gaussian":
+        reward = np.exp(-0.5 * x2)
+    else:
+        reward = 1 / (1 + (x2 if settings.shape == "cauchy" else x2**2))
+    return reward

@@ -23,7 +23,7 @@ from hepgym.agents.jet_grooming.policy_gradient import (
     train,
 )
 from hepgym.agents.jet_grooming.policy_gradient.credit import counterfactual_masses
-from hepgym.agents.jet_grooming.policy_gradient.influence import influence
+from hepgym.agents.jet_grooming.policy_gradient.training import mass_reward
 from hepgym.datasets.jets.trees import ClusteringTrees, mass
 from hepgym.envs.jet_grooming import groom
 from hepgym.leaderboards.scores.jet_grooming import grooming_score
@@ -36,7 +36,6 @@ SMALL = PolicyGradientSettings(
     learning_rate=1e-2,
     validate_every=10,
     checkpoint_every=15,
-    memory=3,
     seed=3,
 )
 
@@ -81,36 +80,40 @@ def score(signal_mass, background_mass, target=80.0):
     return grooming_score(signal_mass, background_mass, target, resamples=2).loss.value
 
 
-def test_reward_is_the_derivative_of_the_score(random):
-    """Adding jets at a mass lowers L by their share times the reward, up to a constant."""
-    signal_mass = random.normal(81.0, 8.0, 200_000)
-    background_mass = random.normal(70.0, 25.0, 200_000)
-    now = influence(signal_mass, background_mass, 80.0)
-    assert now.loss == pytest.approx(score(signal_mass, background_mass), rel=0.02)
-    share = 0.01
-    added = int(share * len(signal_mass))
-    places = np.array([60.0, 78.0, 84.0, 100.0])
-    losses = [
-        score(np.append(signal_mass, np.full(added, place)), background_mass) for place in places
-    ]
-    rewards = now.signal_reward(places, softness=0.01)
-    np.testing.assert_allclose(
-        -(losses - np.mean(losses)) / share, rewards - rewards.mean(), atol=3.0
-    )
-    losses = [
-        score(signal_mass, np.append(background_mass, np.full(added, place))) for place in places
-    ]
-    rewards = now.background_reward(places, softness=0.01)
-    np.testing.assert_allclose(
-        -(losses - np.mean(losses)) / share, rewards - rewards.mean(), atol=1.0
-    )
+def test_reward_is_largest_at_the_target_and_narrows():
+    masses = np.array([-10.0, 60.0, 80.0, 85.0, 100.0])
+    for shape, at_width in (("cauchy", 0.5), ("gaussian", np.exp(-0.5)), ("flat", 0.5)):
+        settings = reference_settings(
+            mass_target=80.0, width=20.0, final_width=5.0, shape=shape, steps=100
+        )
+        first, middle, last = (mass_reward(masses, settings, step) for step in (0, 50, 99))
+        assert first[2] == last[2] == 1.0
+        assert first[1] == pytest.approx(first[4])
+        assert (first[1], last[3]) == pytest.approx((at_width, at_width))
+        assert (last[[0, 1, 3, 4]] < first[[0, 1, 3, 4]]).all()
+        np.testing.assert_array_equal(middle, last)
 
 
-def test_samples_in_one_place_give_finite_rewards():
-    now = influence(np.full(100, 80.0), np.zeros(100), 80.0)
-    assert now.loss == 0.0
-    for reward in (now.signal_reward, now.background_reward):
-        assert np.isfinite(reward(np.array([-1e6, 0.0, 80.0, 1e6]), 0.1)).all()
+def test_credit_is_the_difference_that_a_decision_makes(w_trees, random):
+    """Whatever the other decisions are, the credit is what this decision does to the reward."""
+    jets = np.arange(3)
+    sample = w_trees.select(jets)
+    settings = reference_settings(width=20.0, final_width=20.0)
+    probability = random.random(len(sample.softer_size))
+
+    def reward(decisions):
+        return mass_reward(mass(groom(sample, decisions)), settings, 0).sum()
+
+    node, draws = int(sample.node_offsets[1]) + 1, 50
+    slope, credit = [], []
+    for _ in range(draws):
+        decisions = random.random(len(probability)) < probability
+        both = [reward(np.where(np.arange(len(decisions)) == node, a, decisions)) for a in (0, 1)]
+        slope.append(both[1] - both[0])
+        masses, reached = counterfactual_masses(w_trees, jets, decisions)
+        rewards = mass_reward(masses[node], settings, 0)
+        credit.append((rewards[1] - rewards[0]) * reached[node])
+    np.testing.assert_allclose(credit, slope, atol=1e-9)
 
 
 def weights(folder: Path) -> list[Any]:
@@ -186,12 +189,12 @@ def test_onnx_gives_the_same_preferences(finished, tmp_path, w_trees):
 def test_it_learns_to_groom(samples, tmp_path):
     """A short training of a small network halves the loss of ungroomed jets."""
     settings = reference_settings(
-        layers=2, units=32, steps=150, jets=60, learning_rate=1e-2, approach=1.0, validate_every=50
+        layers=2, units=32, steps=150, jets=60, learning_rate=1e-2, validate_every=50
     )
     groomer = train(settings, tmp_path, progress=False, samples=samples)
 
-    def loss(groomed: Any) -> float:
-        return score(*groomed, 80.385)
+    def loss(masses: Any) -> float:
+        return grooming_score(*masses, 80.385, resamples=2).loss.value
 
     jets = (samples.validation_signal, samples.validation_background)
     plain = loss([mass(trees.jet_momenta) for trees in jets])
