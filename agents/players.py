@@ -132,6 +132,28 @@ class Player(Protocol):
         """
         ...
 
+    def train(
+        self,
+        task: Task,
+        agent: str,
+        folder: Path,
+        changes: Mapping[str, Any],
+        *,
+        preset: str | None,
+        resume: bool,
+    ) -> None:
+        """Train an agent, or go on with an unfinished training, and show how it goes.
+
+        Raises
+        ------
+        ValueError
+            If the agent does not learn, the preset or a setting is unknown or out of range, or the
+            folder holds another training.
+        KeyboardInterrupt
+            After Ctrl-C, once everything is kept.
+        """
+        ...
+
     def compare(self, task: Task, progress: Progress) -> Comparison:
         """Put the family's agents side by side."""
         ...

@@ -9,7 +9,7 @@ import typer
 
 from .app import app
 from .display import console, progress_bar, progress_when_needed, show_score
-from .options import Scheduler, Settings, TaskId, Workers, choice, parsed
+from .options import Scheduler, Settings, TaskId, Workers, parsed
 
 if TYPE_CHECKING:
     from ..agents.tuning import Trial
@@ -70,11 +70,14 @@ def run(
 @app.command()
 def train(
     task: TaskId,
-    agent: Annotated[str, typer.Option(help="Agent that learns: dqn.")] = "dqn",
+    agent: Annotated[str, typer.Option(help="An agent that learns, e.g. dqn.")] = "dqn",
     preset: Annotated[
-        str,
-        typer.Option(help="Settings to start from: reference (tuned) or published (GroomRL's)."),
-    ] = "reference",
+        str | None,
+        typer.Option(
+            help="Settings to start from; dqn has reference (tuned, the default) and published "
+            "(GroomRL's)."
+        ),
+    ] = None,
     settings: Settings = None,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the training; default runs/TASK/train-AGENT.")
@@ -85,24 +88,19 @@ def train(
 ) -> None:
     """Train an agent on a task's train split; validation decides which weights are kept.
 
-    Interrupt it when you like: the same command goes on where it stopped. All settings are
-    described in `hepgym.agents.jet_grooming.dqn.DQNSettings`.
+    Interrupt it when you like: the same command goes on where it stopped. Each agent's page in the
+    docs describes its settings.
 
-    Example:  hepgym train JetGrooming-v0 --set seed=1
+    Example:  hepgym train JetGrooming-v0 --agent dqn --set seed=1
     """
+    from ..agents.players import player
     from ..leaderboards.tasks import task as find_task
 
-    choice("agent", agent, ("dqn",))
-    choice("preset", preset, ("reference", "published"))
-    find_task(task)
-    from ..agents.jet_grooming.dqn import published_settings, reference_settings
-    from ..agents.jet_grooming.dqn import train as learn
-
-    make = reference_settings if preset == "reference" else published_settings
+    own = find_task(task)
     folder = output or Path("runs") / task / f"train-{agent}"
-    learn(make(task, **parsed(settings)), folder, resume=not restart, progress=True)
-    print(f"model and reward curve: {folder}")
-    print(f"play the test set:      hepgym run {task} --agent {agent} --model {folder}")
+    player(own).train(own, agent, folder, parsed(settings), preset=preset, resume=not restart)
+    print(f"model and curves:  {folder}")
+    print(f"play the test set: hepgym run {task} --agent {agent} --model {folder}")
 
 
 @app.command()

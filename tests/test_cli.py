@@ -239,7 +239,7 @@ def test_run_refuses(call, tmp_path, arguments, message):
     ("arguments", "message"),
     [
         (["train", "Go-v0"], "unknown task 'Go-v0', known tasks: JetGrooming-v0"),
-        (["train", TASK, "--agent", "plain"], "--agent 'plain' is none of dqn"),
+        (["train", TASK, "--agent", "plain"], "no agent 'plain' learns; choose one of dqn"),
         (["train", TASK, "--set", "seed"], "--set 'seed' is not of the form NAME=VALUE"),
         (["compare", "everything"], "unknown task 'everything', known tasks"),
         (["tune", TASK], "--agent or --space is missing"),

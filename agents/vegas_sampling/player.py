@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,22 @@ def run(task: Task, order: Order, progress: Progress) -> Outcome:
     submission = _write(task, plan, predictions, found, seconds, order)
     figure = save_scores(submission, found, order.folder / "figures" / "scores.png", suite)
     return Outcome(submission.manifest.label, submission, _lines(found), [figure])
+
+
+def train(
+    task: Task,
+    agent: str,
+    folder: Path,
+    changes: Mapping[str, Any],
+    *,
+    preset: str | None,
+    resume: bool,
+) -> None:
+    """Refuse: integrators learn while they integrate, and every call counts."""
+    raise ValueError(
+        f"integrators of {task.id} learn while they integrate, and every call counts: use "
+        f"`hepgym run {task.id} --agent {agent}`"
+    )
 
 
 def compare(task: Task, progress: Progress) -> Comparison:

@@ -74,7 +74,12 @@ def lund_images(
 
 
 def average_images(
-    images: NDArray[np.floating[Any]], n: int, seed: int, *, number: int | None = None
+    images: NDArray[np.floating[Any]],
+    n: int,
+    seed: int,
+    *,
+    number: int | None = None,
+    disjoint: bool = False,
 ) -> NDArray[np.float32]:
     """Average images over random jets.
 
@@ -90,7 +95,9 @@ def average_images(
     seed
         Same seed, same averages.
     number
-        How many averages; as many as images if not given.
+        How many averages; if not given, as many as images, or as disjoint ones can be made.
+    disjoint
+        Use no image twice, so that the averages are independent.
 
     Returns
     -------
@@ -100,14 +107,24 @@ def average_images(
     Raises
     ------
     ValueError
-        If n is not 1 to the number of images.
+        If n is not 1 to the number of images, or there are too few for disjoint averages.
     """
     if not 1 <= n <= len(images):
         raise ValueError(f"n = {n} is not between 1 and the number of images ({len(images)})")
     if n == 1 and number is None:
         return np.asarray(images, np.float32)
     random = np.random.default_rng(seed)
-    picks = random.integers(len(images), size=(len(images) if number is None else number, n))
+    if disjoint:
+        number = len(images) // n if number is None else number
+        if number * n > len(images):
+            raise ValueError(
+                f"{number} disjoint averages of {n} need {number * n} images, there are "
+                f"{len(images)}"
+            )
+        picks = random.permutation(len(images))[: number * n].reshape(number, n)
+    else:
+        number = len(images) if number is None else number
+        picks = random.integers(len(images), size=(number, n))
     out = np.empty((len(picks), *images.shape[1:]), np.float32)
     flat = np.ascontiguousarray(images, np.float32).reshape(len(images), -1)
     _average(flat, picks, out.reshape(len(picks), -1))

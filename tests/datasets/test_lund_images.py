@@ -73,6 +73,11 @@ def test_averages(images):
     assert ratio == pytest.approx(1 / 20, rel=0.05)
     assert len(average_images(images, 3, seed=0, number=7)) == 7
     np.testing.assert_array_equal(average_images(images, 1, seed=0), images)
+    apart = average_images(images, 20, seed=1, disjoint=True)
+    assert len(apart) == len(images) // 20
+    np.testing.assert_allclose(apart.mean(axis=0), images.mean(axis=0), atol=1e-6)
+    with pytest.raises(ValueError, match="51 disjoint averages of 20 need 1020 images, there are"):
+        average_images(images, 20, seed=1, number=51, disjoint=True)
     with pytest.raises(ValueError, match="n = 0 is not between 1 and"):
         average_images(images, 0, seed=0)
 
