@@ -61,6 +61,8 @@ class ServiceSettings(BaseModel):
         What scoring or drawing one entry may use.
     model_limits
         What running one model may use.
+    draw
+        Whether an entry is drawn as soon as it has been scored, not only when somebody looks.
     rerun
         Whether models are run as soon as their submission has been scored.
     runner
@@ -82,6 +84,7 @@ class ServiceSettings(BaseModel):
     pending_per_user: Annotated[int, Field(ge=1)] = 100
     limits: Limits = Limits()
     model_limits: Limits = Limits(cpu_s=1800, wall_s=1800.0, memory_mb=8000)
+    draw: bool = True
     rerun: bool = True
     runner: str | None = None
     lease_s: Annotated[float, Field(gt=0)] = 30.0

@@ -119,6 +119,10 @@ class Edge:
                 status, started = message["status"], True
                 headers = list(message.get("headers", []))
                 headers += [*_HEADERS.items(), (b"x-request-id", request_id.encode())]
+                if status == 413:
+                    # What is still to come is not read.
+                    headers = [one for one in headers if one[0] != b"connection"]
+                    headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
             await send(message)
 
@@ -182,7 +186,7 @@ async def _refuse(send: Send, status: int, detail: str) -> None:
         {
             "type": "http.response.start",
             "status": status,
-            "headers": [(b"content-type", b"application/json"), (b"connection", b"close")],
+            "headers": [(b"content-type", b"application/json")],
         }
     )
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})

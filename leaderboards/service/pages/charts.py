@@ -108,7 +108,9 @@ def chart(
     for value, text in x_ticks or [(tick, _text(tick)) for tick in _ticks(*x_range)]:
         x = _x(value, x_range)
         parts.append(_rule(x, _TOP, x, _HEIGHT - _BOTTOM, "grid"))
-        parts.append(_label(x, _HEIGHT - _BOTTOM + 20, text, "middle"))
+        # A long text at the right end would leave the frame.
+        leaves = x + 4.5 * len(text) > _WIDTH
+        parts.append(_label(x, _HEIGHT - _BOTTOM + 20, text, "end" if leaves else "middle"))
     for tick in _ticks(*y_range):
         y = _y(tick, y_range)
         parts.append(_rule(_LEFT, y, _WIDTH - _RIGHT, y, "grid"))

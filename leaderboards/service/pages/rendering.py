@@ -241,7 +241,8 @@ def _interval(value: Estimate) -> str:
 def _definition(task: Task) -> list[str]:
     """Paragraphs of the score module's documentation, where the score is defined."""
     module = importlib.import_module(f"...scores.{task.score}", __package__)
-    return [" ".join(part.split()) for part in (inspect.getdoc(module) or "").split("\n\n")]
+    text = (inspect.getdoc(module) or "").replace("``", "")
+    return [" ".join(part.split()) for part in text.split("\n\n")]
 
 
 def _history(table: list[Row], task: Task, number: int) -> Plot | None:
@@ -318,9 +319,8 @@ def _training(log: Sequence[Mapping[str, Any]], first: int) -> list[Plot]:
     shown.sort(key=lambda one: not any(word in one[0] for word in ("loss", "reward", "score")))
     plots = []
     for place, (name, points) in enumerate(shown[:_MOST_CURVES]):
-        line = Line(name, "c0", points)
         svg = chart(
-            [line],
+            [Line(name, "c0", points)],
             title=f"Training: {name}",
             x_label=x_name,
             y_label=name[:40],

@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from typing import get_args
+from typing import cast, get_args
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -168,7 +168,7 @@ def authenticate(session: Session, secret: str) -> Account | None:
     if row is None:
         return None
     (user,) = row
-    return Account(user.id, user.name, user.role)
+    return Account(user.id, user.name, cast(Role, user.role))
 
 
 def _digest(secret: str) -> str:

@@ -145,7 +145,8 @@ class ScoreJob:
             context.boards.attach(entry, sorted(attachments.iterdir()))
         index.put(session, entry, checks)
         handing_in.settle(session, claim.subject, "scored")
-        queue.enqueue(session, "draw", subject, priority=queue.SOON)
+        if context.settings.draw:
+            queue.enqueue(session, "draw", subject, priority=queue.SOON)
         if context.settings.rerun and (checks.rerun is None or not checks.rerun.passed):
             queue.enqueue(session, "rerun", subject, priority=queue.LATER, again=True)
 

@@ -208,6 +208,7 @@ def _confine(folder: Path, limits: Limits, network: bool, parent: int) -> None:
     output = os.open(folder / OUTPUT_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for stream in (1, 2):
         os.dup2(output, stream)
+    sys.stdout = sys.stderr = os.fdopen(output, "w", buffering=1)
     os.chdir(folder)
     mb = 1_000_000
     # The kernel warns with SIGXCPU at the first limit and kills at the second.
