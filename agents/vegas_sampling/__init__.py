@@ -6,8 +6,10 @@ from typing import Any
 
 from .base import Events, Integration, Iteration, Sampler
 from .flow import FlowSampler
+from .peers import Lepage, MadSpace, VegasFlow
 from .vegas import Plain, Vegas
 from .vegas_plus import VegasPlus
+from .vegas_tf import VegasTensorFlow
 
 __all__ = [
     "SAMPLERS",
@@ -15,15 +17,29 @@ __all__ = [
     "FlowSampler",
     "Integration",
     "Iteration",
+    "Lepage",
+    "MadSpace",
     "Plain",
     "Sampler",
     "Vegas",
+    "VegasFlow",
     "VegasPlus",
+    "VegasTensorFlow",
     "make_sampler",
 ]
 
 SAMPLERS: dict[str, type[Sampler]] = {
-    sampler.name: sampler for sampler in (Plain, Vegas, VegasPlus, FlowSampler)
+    sampler.name: sampler
+    for sampler in (
+        Plain,
+        Vegas,
+        VegasPlus,
+        VegasTensorFlow,
+        FlowSampler,
+        Lepage,
+        VegasFlow,
+        MadSpace,
+    )
 }
 """Every sampler that `make_sampler` knows, by name."""
 

@@ -148,9 +148,7 @@ class AdaptiveSampler(Sampler):
                 store.write(self._state, rows, seconds, evaluating)
             if progress is not None:
                 progress(self._integration(rows, seconds, 0.0))
-        if integrand.kernel is not None:
-            points, _ = self.sample(BLOCK, int(seed))
-            evaluating = calls * evaluation_seconds(integrand, points) / workplace.workers
+        evaluating = self._evaluating(integrand, calls, int(seed), workplace.workers, evaluating)
         return self._integration(rows, seconds, max(0.0, seconds - evaluating))
 
     def schedule(self, calls: int) -> list[int]:
@@ -194,6 +192,15 @@ class AdaptiveSampler(Sampler):
         stream: np.uint64,
     ) -> tuple[float, float, float]:
         """Do an iteration and adapt: estimate, its variance, seconds in a Python integrand."""
+
+    def _evaluating(
+        self, integrand: Integrand, calls: int, seed: int, workers: int, measured: float
+    ) -> float:
+        """Wall time of all evaluations: measured, or for a compiled integrand extrapolated."""
+        if integrand.kernel is None:
+            return measured
+        points, _ = self.sample(BLOCK, seed)
+        return calls * evaluation_seconds(integrand, points) / workers
 
     def _trained(self) -> dict[str, NDArray[Any]]:
         if not self._state:
