@@ -39,6 +39,10 @@ PDF_FIT: dict[str, dict[str, Any]] = {
         "entry_point": "hepgym.envs.pdf_fit.env:PDFFitEnv",
         "vector_entry_point": "hepgym.envs.pdf_fit.vector_env:PDFFitVectorEnv",
     },
+    "PDFFitHyper-v0": {
+        "entry_point": "hepgym.envs.pdf_fit.hyper_env:PDFFitHyperEnv",
+        "vector_entry_point": "hepgym.envs.pdf_fit.hyper_env:PDFFitHyperVectorEnv",
+    },
 }
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = JET_GROOMING | VEGAS_SAMPLING | PDF_FIT

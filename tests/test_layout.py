@@ -119,6 +119,7 @@ def test_registered_environments():
         "VegasSampling-v0",
         "VegasGrid-v0",
         "PDFFit-v0",
+        "PDFFitHyper-v0",
     ]
 
 

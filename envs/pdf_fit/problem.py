@@ -109,6 +109,7 @@ def fit_problem(
     seed: int = 0,
     fluctuate: bool = True,
     sets: Sequence[str] = (),
+    reference: NDArray[np.float64] | None = None,
 ) -> FitProblem:
     """Make the problem of fitting some data.
 
@@ -126,6 +127,9 @@ def fit_problem(
         Whether replicas fluctuate.
     sets
         Names of sets or experiments that are fitted; all by default.
+    reference
+        x f at Q0, float64, shape (9, grid): what t0 is computed with and what pictures show; by
+        default NNPDF3.1.
 
     Returns
     -------
@@ -152,13 +156,16 @@ def fit_problem(
     present = np.unique(dis.experiment_index)
     place = np.full(len(dis.experiments), -1)
     place[present] = np.arange(len(present))
-    reference = _reference(dis.x_grid.tobytes())
+    if reference is None:
+        reference = _reference(dis.x_grid.tobytes())
     predictions = dis.predict(reference) if covariance == "t0" else None
     data = FitData(
         x=dis.x_grid,
         table=dis.table.reshape(len(dis), -1).astype(np.float64),
         ratio=dis.ratio_rows,
-        denominator=dis.denominator.reshape(len(dis.ratio_rows), -1).astype(np.float64),
+        denominator=dis.denominator.reshape(len(dis.ratio_rows), dis.table[0].size).astype(
+            np.float64
+        ),
         central=dis.central,
         covariance=dis.covariance(covariance, predictions),
         experiment=place[dis.experiment_index],

@@ -139,7 +139,7 @@ def distributions(
 
 
 class NeuralEngine:
-    """Fits of a fixed set of replicas, compiled once.
+    """Fits of some replicas at a time, compiled once.
 
     Parameters
     ----------
@@ -147,33 +147,34 @@ class NeuralEngine:
         Data and tables.
     constraints
         Positivity.
-    replicas
-        The replicas; each one's numbers do not depend on the others.
     settings
         Hyperparameters.
+    size
+        Number of replicas in the graph. A replica's numbers depend neither on the others nor on
+        its place among them, but on the size they do, in the last bits.
     """
 
     def __init__(
-        self,
-        data: FitData,
-        constraints: Constraints,
-        replicas: Sequence[Replica],
-        settings: NeuralSettings,
+        self, data: FitData, constraints: Constraints, settings: NeuralSettings, size: int
     ) -> None:
-        if not replicas:
-            raise ValueError("there is no replica to fit")
+        if size < 1:
+            raise ValueError(f"size = {size} is less than 1")
         self.data = data
         self.settings = settings
-        self.replicas = tuple(replicas)
+        self.size = size
         self.constraints = constraints
         self._sum_rules = sum_rule_weights(data.x)
-        tf = _tensorflow()
-        self._constants = {
-            name: tf.constant(value) for name, value in self._arrays(constraints).items()
-        }
+        tf, keras = _tensorflow(), _keras()
+        sizes = [2, *settings.units, len(FITTED)]
+        shapes = [s for pair in itertools.pairwise(sizes) for s in ((size, *pair), (size, pair[1]))]
+        self._weights = [keras.Variable(np.zeros(shape, np.float32)) for shape in shapes]
+        self._optimizer = _optimizer(settings)
+        self._optimizer.build(self._weights)
+        self._slots = [np.asarray(variable) for variable in self._optimizer.variables]
+        # Autograph is not needed and takes a second.
+        self._run = tf.function(self._epochs, jit_compile=True, autograph=False)
 
-    def _arrays(self, constraints: Constraints) -> dict[str, NDArray[Any]]:
-        replicas = self.replicas
+    def _arrays(self, replicas: Sequence[Replica]) -> dict[str, NDArray[Any]]:
         forms = [replica.forms(self.data) for replica in replicas]
         training, validation = (
             _padded([pair[i] for pair in forms], self.data.rank) for i in (0, 1)
@@ -185,7 +186,7 @@ class NeuralEngine:
             "factor": np.array([r.preprocessing.factor(x).T for r in replicas], np.float32),
             "weight": self._sum_rules.weight.astype(np.float32),
             "ratio": ratio_tables.T.astype(np.float32),
-            "positivity": constraints.positivity.T.astype(np.float32),
+            "positivity": self.constraints.positivity.T.astype(np.float32),
             "training": training[0],
             "training_target": training[1],
             "training_constant": training[2],
@@ -222,7 +223,7 @@ class NeuralEngine:
         keep = 1.0 - self.settings.dropout
         draws = [
             tf.random.stateless_uniform((units,), tf.stack([c["seed"][r], epoch]))
-            for r in range(len(self.replicas))
+            for r in range(self.size)
         ]
         return tf.cast(tf.stack(draws) < keep, tf.float32) / keep
 
@@ -240,7 +241,7 @@ class NeuralEngine:
         small = tf.gather(
             f[:, :, :SMALL_X_POINTS], [EVOLUTION.index(n) for n in INTEGRABLE], axis=1
         )
-        f = tf.reshape(f, (len(self.replicas), len(EVOLUTION) * len(self.data.x)))
+        f = tf.reshape(f, (self.size, len(EVOLUTION) * len(self.data.x)))
         z = f
         if len(self.data.ratio):
             both = tf.matmul(f, c["ratio"])
@@ -329,7 +330,7 @@ class NeuralEngine:
         tf = _tensorflow()
         every = self.settings.validate_every
         patience = int(self.settings.patience * self.settings.epochs)
-        size = len(self.replicas)
+        size = self.size
         history = tf.TensorArray(tf.float32, size=looks, element_shape=(2, size))
 
         def train(step: Any, epoch: Any) -> Any:
@@ -363,14 +364,14 @@ class NeuralEngine:
 
     # From here on it is NumPy again.
 
-    def first_weights(self) -> Weights:
-        """Weights before training, with the replica as first axis."""
+    def first_weights(self, replicas: Sequence[Replica]) -> Weights:
+        """Draw weights before training, with the replica as first axis."""
         keras = _keras()
         sizes = [2, *self.settings.units, len(FITTED)]
         out: Weights = []
         for layer, (inputs, units) in enumerate(itertools.pairwise(sizes)):
             kernels = []
-            for replica in self.replicas:
+            for replica in replicas:
                 draw = keras.initializers.get(
                     {
                         "class_name": self.settings.initializer,
@@ -378,14 +379,16 @@ class NeuralEngine:
                     }
                 )
                 kernels.append(np.asarray(draw((inputs, units)), np.float32))
-            out += [np.stack(kernels), np.zeros((len(self.replicas), units), np.float32)]
+            out += [np.stack(kernels), np.zeros((len(replicas), units), np.float32)]
         return out
 
-    def fit(self, progress: Progress | None = None) -> list[NeuralFit]:
-        """Fit all replicas.
+    def fit(self, replicas: Sequence[Replica], progress: Progress | None = None) -> list[NeuralFit]:
+        """Fit replicas.
 
         Parameters
         ----------
+        replicas
+            One to `size` replicas; room that is left is filled with the first ones again.
         progress
             Told about the fit every thousand epochs or so.
 
@@ -393,14 +396,22 @@ class NeuralEngine:
         -------
         list of NeuralFit
             In the order of the replicas.
+
+        Raises
+        ------
+        ValueError
+            If there are no or too many replicas.
         """
-        tf, s = _tensorflow(), self.settings
-        size = len(self.replicas)
-        self._weights = [_keras().Variable(w) for w in self.first_weights()]
-        self._optimizer = _optimizer(s)
-        self._optimizer.build(self._weights)
+        if not 1 <= len(replicas) <= self.size:
+            raise ValueError(f"{len(replicas)} replicas are given, room is for 1 to {self.size}")
+        tf, s, size = _tensorflow(), self.settings, self.size
+        filled = [replicas[i % len(replicas)] for i in range(size)]
+        constants = {name: tf.constant(value) for name, value in self._arrays(filled).items()}
+        for variable, value in zip(self._weights, self.first_weights(filled), strict=True):
+            variable.assign(value)
+        for variable, value in zip(self._optimizer.variables, self._slots, strict=True):
+            variable.assign(value)
         best = tuple(tf.identity(w.value) for w in self._weights)
-        run = tf.function(self._epochs, jit_compile=True, autograph=False)
         state: Any = (
             tf.constant(0),
             tf.fill((size,), np.float32(np.inf)),
@@ -413,7 +424,7 @@ class NeuralEngine:
         history = []
         while looks > 0:
             now = min(at_once, looks)
-            best, state, seen = run(best, state, now, self._constants)
+            best, state, seen = self._run(best, state, now, constants)
             looks -= now
             history.append(seen.numpy().astype(np.float64))
             when, last = state[2].numpy(), state[3].numpy()
@@ -429,13 +440,18 @@ class NeuralEngine:
                 (b.numpy() for b in best), (w.numpy() for w in self._weights), strict=True
             )
         ]
-        return list(self._results(kept, when, last, np.concatenate(history)))
+        return list(self._results(replicas, kept, when, last, np.concatenate(history)))
 
     def _results(
-        self, kept: Weights, when: Any, last: Any, history: NDArray[np.float64]
+        self,
+        replicas: Sequence[Replica],
+        kept: Weights,
+        when: Any,
+        last: Any,
+        history: NDArray[np.float64],
     ) -> Iterator[NeuralFit]:
         every = self.settings.validate_every
-        for r, replica in enumerate(self.replicas):
+        for r, replica in enumerate(replicas):
             weights = [w[r] for w in kept]
             f = distributions(weights, self.settings, replica, self.data.x)
             count = int(last[r]) // every

@@ -1,0 +1,289 @@
+"""Tests of the method: closure, chronological and k-fold fits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.parton_distributions import DEFAULT_ID, load
+from ...datasets.parton_distributions.data import DISData
+from ...datasets.parton_distributions.splits import FOLDS, before_hera, k_folds
+from ...leaderboards.scores.pdf_fit import left_out_chi2
+from .fitting import fit
+from .plan import fit_plan, law
+from .results import distributions
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class ClosureFits:
+    """Fits of pseudodata made from a known law.
+
+    Attributes
+    ----------
+    truth
+        float64, shape (9, grid): the law.
+    replicas
+        float64, shape (universes, replicas, 9, grid).
+    central
+        float64, shape (universes, points): the pseudodata that each universe was fitted to.
+    """
+
+    truth: NDArray[np.float64]
+    replicas: NDArray[np.float64]
+    central: NDArray[np.float64]
+
+
+def closure_fits(
+    folder: str | os.PathLike[str],
+    universes: int = 10,
+    replicas: int = 20,
+    *,
+    agent: str = "n3fit",
+    settings: Mapping[str, Any] | None = None,
+    level: str = "L2",
+    progress: Progress | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    **arguments: Any,
+) -> ClosureFits:
+    """Fit a law's pseudodata in several universes, each with its own noise.
+
+    Parameters
+    ----------
+    folder
+        Where the fits go, one folder for each universe; what is there is not fitted again.
+    universes, replicas
+        How many.
+    agent, settings, level
+        See `FitPlan`.
+    progress, workers, scheduler
+        As for `fit`.
+    **arguments
+        Further attributes of `FitPlan`.
+
+    Returns
+    -------
+    ClosureFits
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    if universes < 1:
+        raise ValueError(f"universes = {universes} is less than 1")
+    found, central = [], []
+    for universe in range(universes):
+        plan = fit_plan(agent, settings, level=level, universe=universe, **arguments)
+        fits = fit(
+            plan,
+            Path(folder) / f"universe_{universe:03d}",
+            replicas,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+        )
+        found.append(distributions(fits))
+        central.append(plan.problem().dis.central)
+    return ClosureFits(law(plan), np.array(found), np.array(central))
+
+
+@dataclass(frozen=True)
+class Generalisation:
+    """How a fit describes data that it has not seen.
+
+    Attributes
+    ----------
+    fitted
+        chi2 per point of the mean prediction to the data fitted, experimental covariance.
+    unseen
+        The same to the data left out.
+    unseen_with_pdf_error
+        With the covariance of the replicas' predictions added (arXiv:2103.08606).
+    points
+        Number of points left out.
+    """
+
+    fitted: float
+    unseen: float
+    unseen_with_pdf_error: float
+    points: int
+
+
+def generalisation(
+    dis: DISData, replicas: NDArray[np.float64], seen: NDArray[np.bool_]
+) -> Generalisation:
+    """Compare a fit of some of the data with all of them.
+
+    Parameters
+    ----------
+    dis
+        All data.
+    replicas
+        float64, shape (replicas, 9, grid), two or more.
+    seen
+        bool, shape (points,): what was fitted.
+
+    Returns
+    -------
+    Generalisation
+    """
+    predictions = dis.predict(replicas)
+    covariance = dis.covariance("experimental")
+    seen_rows, left = np.flatnonzero(seen), np.flatnonzero(~seen)
+
+    def looked_at(rows: NDArray[np.int64]) -> tuple[float, float]:
+        return left_out_chi2(
+            dis.central[rows], predictions[:, rows], covariance[np.ix_(rows, rows)]
+        )
+
+    unseen, with_pdf = looked_at(left)
+    return Generalisation(looked_at(seen_rows)[0], unseen, with_pdf, len(left))
+
+
+def chronological_fit(
+    folder: str | os.PathLike[str],
+    replicas: int = 20,
+    *,
+    agent: str = "n3fit",
+    settings: Mapping[str, Any] | None = None,
+    data: str = DEFAULT_ID,
+    **keywords: Any,
+) -> Generalisation:
+    """Fit what was measured before HERA and predict HERA's data.
+
+    Parameters
+    ----------
+    folder, replicas, agent, settings, data
+        As for `closure_fits`.
+    **keywords
+        As for `fit`.
+
+    Returns
+    -------
+    Generalisation
+    """
+    dis = load(data)
+    old = before_hera(dis)
+    return _left_out(dis, old, folder, replicas, agent, settings, data, keywords)
+
+
+def k_fold_fits(
+    folder: str | os.PathLike[str],
+    replicas: int = 10,
+    *,
+    agent: str = "n3fit",
+    settings: Mapping[str, Any] | None = None,
+    data: str = DEFAULT_ID,
+    folds: Sequence[int] = range(FOLDS),
+    **keywords: Any,
+) -> list[Generalisation]:
+    """Leave out one fold after the other, fit the rest, predict what was left out.
+
+    Parameters
+    ----------
+    folder, replicas, agent, settings, data
+        As for `closure_fits`.
+    folds
+        Which folds are left out in turn.
+    **keywords
+        As for `fit`.
+
+    Returns
+    -------
+    list of Generalisation
+        One for each fold.
+    """
+    dis = load(data)
+    of_point = k_folds(dis)
+    return [
+        _left_out(
+            dis,
+            of_point != fold,
+            Path(folder) / f"without_fold_{fold}",
+            replicas,
+            agent,
+            settings,
+            data,
+            keywords,
+        )
+        for fold in folds
+    ]
+
+
+def _left_out(
+    dis: DISData,
+    seen: NDArray[np.bool_],
+    folder: str | os.PathLike[str],
+    replicas: int,
+    agent: str,
+    settings: Mapping[str, Any] | None,
+    data: str,
+    keywords: Mapping[str, Any],
+) -> Generalisation:
+    names = tuple(name for i, name in enumerate(dis.set_names) if seen[dis.set_index == i].any())
+    plan = fit_plan(agent, settings, data=data, sets=names)
+    fits = fit(plan, folder, replicas, **keywords)
+    return generalisation(dis, distributions(fits), seen)
+
+
+STATISTICS = ("mean", "max", "std")
+"""What is made of the folds' chi2: their average, the worst, or their standard deviation."""
+
+
+def k_fold_loss(
+    settings: Mapping[str, Any],
+    *,
+    statistic: str = "mean",
+    replicas: int = 1,
+    seed: int = 0,
+    data: str = DEFAULT_ID,
+    folds: Sequence[int] = range(FOLDS),
+) -> tuple[float, list[float]]:
+    """Loss of hyperparameters of n3fit: chi2 to folds of data that fits have not seen.
+
+    Parameters
+    ----------
+    settings
+        Hyperparameters, see ``NeuralSettings``.
+    statistic
+        One of `STATISTICS`.
+    replicas
+        Replicas in each fit; the chi2 of each to the measured values is averaged.
+    seed
+        Seed of the replicas.
+    data
+        Dataset id or path.
+    folds
+        Which folds are left out in turn.
+
+    Returns
+    -------
+    loss : float
+        The statistic.
+    chi2 : list of float
+        chi2 per point of each fold that was left out, experimental covariance.
+
+    Raises
+    ------
+    ValueError
+        If a setting or the statistic is unknown or out of range.
+    """
+    if statistic not in STATISTICS:
+        raise ValueError(f"statistic is {statistic!r} but must be one of {', '.join(STATISTICS)}")
+    from ...envs.pdf_fit.k_fold import fold_chi2
+
+    plan = fit_plan(settings=settings)
+    chi2 = fold_chi2(
+        load(data), plan.agent_settings(), replicas=replicas, seed=seed, folds=tuple(folds)
+    )
+    function = {"mean": np.mean, "max": np.max, "std": np.std}[statistic]
+    return float(function(chi2)), chi2

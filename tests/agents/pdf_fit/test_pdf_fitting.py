@@ -1,0 +1,129 @@
+"""Fits of replicas by gradient descent: bits, physics, resuming, workers that die."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hepgym.agents.pdf_fit import FitFolder, fit, fit_plan, fitting
+from hepgym.datasets.parton_distributions.sum_rules import sum_rules
+
+SETS = ("SLAC-p", "NMC-dp", "HERA-CC-em", "HERA-CC-ep")
+SHORT = {
+    "epochs": 300,
+    "units": (6, 5),
+    "validate_every": 5,
+    "threshold": 1e6,
+    "positivity": 1e5,
+    "positivity_end": 1e6,
+}
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return fit_plan(settings=SHORT, sets=SETS, batch=3)
+
+
+@pytest.fixture(scope="module")
+def fitted(plan, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fit")
+    return folder, fit(plan, folder, 2)
+
+
+def test_fits_get_better(fitted):
+    for replica in fitted[1]:
+        assert (np.diff(replica.history[:, 0]) == 5).all()
+        assert replica.history[-1, 1] < 0.2 * replica.history[0, 1]
+        assert replica.f.shape == (9, 50)
+
+
+def test_sum_rules_hold(plan, fitted):
+    x = plan.problem().data.x
+    for replica in fitted[1]:
+        assert sum_rules(replica.f, x).largest_violation() < 1e-6
+
+
+def test_numbers_are_those_of_double_precision(plan, fitted):
+    """The graph's float32 chi2 at the best epoch against the plain formula."""
+    problem = plan.problem()
+    for replica in fitted[1]:
+        assert replica.best_epoch > 0
+        row = replica.history[:, 0] == replica.best_epoch
+        assert replica.history[row, 1] == pytest.approx(replica.training, rel=2e-3)
+        assert replica.history[row, 2] == pytest.approx(replica.validation, rel=2e-3)
+        # restored weights: no other acceptable look was lower
+        assert replica.validation <= replica.history[:, 2].max()
+        exact = problem.data.chi2(replica.f.reshape(1, -1), covariance=problem.experimental) / len(
+            problem.data
+        )
+        assert replica.experimental == pytest.approx(exact[0])
+
+
+def test_resumed_without_fitting_again(plan, fitted, monkeypatch):
+    folder, replicas = fitted
+    monkeypatch.setattr(fitting, "fit_piece", None)
+    again = fit(plan, folder, 2)
+    assert [np.array_equal(a.f, b.f) for a, b in zip(again, replicas, strict=True)] == [True] * 2
+
+
+def test_same_bits_elsewhere_and_after_a_worker_died(plan, fitted, tmp_path, monkeypatch):
+    """A worker is killed while it fits: another one takes over, with the same bits."""
+    monkeypatch.setenv("HEPGYM_TEST_MARK", str(tmp_path / "died"))
+    from hepgym.cluster import client
+
+    with client(1) as dask:
+
+        def die_once(piece):
+            mark = Path(os.environ["HEPGYM_TEST_MARK"])
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return fitting.fit_piece(plan, piece)
+
+        found = dask.submit(die_once, (1, 2), pure=False).result()
+    assert (tmp_path / "died").exists()
+    for one, other in zip(found, fitted[1], strict=True):
+        assert np.array_equal(one.f, other.f)
+        assert np.array_equal(one.parameters, other.parameters)
+
+
+def test_log_beside_each_replica(fitted):
+    folder, replicas = fitted
+    log = json.loads((folder / "replicas" / "replica_0001.json").read_text())
+    assert log["number"] == 1
+    assert log["history"] == replicas[0].history.tolist()
+
+
+def test_folder_refuses(plan, fitted, tmp_path):
+    folder, _ = fitted
+    with pytest.raises(ValueError, match="holds another fit, with seed = 0 instead of 1"):
+        FitFolder(folder, fit_plan(settings=SHORT, sets=SETS, batch=3, seed=1))
+    with pytest.raises(ValueError, match="holds no fit"):
+        FitFolder(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "replicas" / "replica_0002.npz").write_bytes(b"PK\x03\x04 not much")
+    with pytest.raises(ValueError, match=r"replica_0002.npz is damaged, remove it"):
+        FitFolder(copy).read_all()
+    assert FitFolder(copy).read(1).number == 1
+
+
+def test_plan_refuses():
+    for arguments, message in (
+        ({"agent": "sgd"}, "there is no agent 'sgd'"),
+        ({"level": "L3"}, "level is 'L3'"),
+        ({"settings": {"epochs": 0}}, "epochs is 0"),
+        ({"settings": {"optimizer": "Lion"}}, "optimizer is 'Lion'"),
+        ({"settings": {"layers": 3}}, "there is no setting 'layers'"),
+        ({"colour": 3}, "a plan has no 'colour'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit_plan(**arguments)
+    with pytest.raises(ValueError, match="give a positive number"):
+        fit(fit_plan(), "nowhere", 0)

@@ -1,0 +1,102 @@
+"""Black-box optimisers: they find minima, they play by the rules, they repeat themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hepgym.agents.pdf_fit.search import fit_by, search
+from hepgym.agents.pdf_fit.searchers import SETTINGS, make_searcher, search_settings
+from hepgym.envs.pdf_fit.lecture_model import node_of_parameter
+from hepgym.envs.pdf_fit.problem import fit_problem
+from hepgym.envs.pdf_fit.vector_env import PDFFitVectorEnv
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return fit_problem(sets=["SLAC-p", "HERA-CC-em", "HERA-CC-ep"])
+
+
+def found(problem, agent, generations, seed=5, **settings):
+    chosen = search_settings(agent, settings)
+    searcher = make_searcher(agent, chosen, seed)
+    envs = PDFFitVectorEnv(
+        searcher.size, "Disabled", data=problem, budget=generations, patience=None
+    )
+    return search(envs, searcher, 1, seed, generations, look=10)
+
+
+@pytest.mark.parametrize("agent", ["genetic", "cma-es"])
+def test_learns_and_repeats(problem, agent):
+    """Searches with memory beat the one without on the same number of points."""
+    size = {"genetic": "mutants", "cma-es": "population"}[agent]
+    control = found(problem, "random", 120, population=16)
+    one = found(problem, agent, 120, **{size: 16})
+    again = found(problem, agent, 120, **{size: 16})
+    assert np.array_equal(one.parameters, again.parameters)
+    assert one.training < 0.5 * control.training
+    assert (np.diff(one.history[:, 0]) == 10).all()
+
+
+@pytest.mark.parametrize(("agent", "generations"), [("genetic", 150), ("cma-es", 20)])
+def test_minimises_a_bowl(agent, generations):
+    searcher = make_searcher(agent, SETTINGS[agent](), 0)
+    first = None
+    for _ in range(generations):
+        points = searcher.ask()
+        loss = np.square(points).sum(axis=1)
+        searcher.tell(points, loss)
+        first = first if first is not None else loss.min()
+    assert loss.min() < 0.95 * first
+
+
+def test_mutations_are_those_of_whole_nodes():
+    searcher = make_searcher("genetic", SETTINGS["genetic"](mutants=200), 3)
+    searcher.ask()
+    parent = searcher._best
+    moved = searcher.ask() != parent
+    node = node_of_parameter()
+    for number in range(72):
+        own = moved[:, node == number]
+        assert (own.all(axis=1) | ~own.any(axis=1)).all()
+    mutated = np.array([moved[:, node == number].any(axis=1) for number in range(72)])
+    # 14,400 nodes with probability 0.05: five standard deviations
+    assert mutated.mean() == pytest.approx(0.05, abs=5 * np.sqrt(0.05 * 0.95 / mutated.size))
+
+
+def test_look_back_keeps_the_lowest_validation(problem):
+    one = found(problem, "genetic", 100, mutants=8)
+    assert one.validation <= one.history[:, 2].min() + 1e-9
+    assert one.generation <= one.generations == 100
+
+
+def test_patience(problem):
+    searcher = make_searcher("random", search_settings("random", {"population": 4}), 0)
+    envs = PDFFitVectorEnv(4, "Disabled", data=problem, budget=500, patience=None)
+    one = search(envs, searcher, 1, 0, 500, patience=5)
+    assert one.generations <= one.generation + 6
+
+
+def test_any_policy_can_fit(problem):
+    envs = PDFFitVectorEnv(3, "Disabled", data=problem, budget=20, patience=None)
+    random = np.random.default_rng(0)
+
+    def policy(observation):
+        assert observation.shape == (3, envs.single_observation_space.shape[0])
+        return random.normal(0, 1e-3, (3, 296))
+
+    one = fit_by(policy, envs, replica=2, seed=0, steps=15)
+    assert np.isfinite(one.training)
+
+
+def test_refusals(problem):
+    with pytest.raises(ValueError, match="agent genetic has no setting 'sigma'"):
+        search_settings("genetic", {"sigma": 1.0})
+    with pytest.raises(ValueError, match="mutants is 0 but must be a positive integer"):
+        search_settings("genetic", {"mutants": 0})
+    with pytest.raises(ValueError, match="node_probability is 2"):
+        search_settings("genetic", {"node_probability": 2.0})
+    envs = PDFFitVectorEnv(3, "Disabled", data=problem, budget=20, patience=None)
+    searcher = make_searcher("random", search_settings("random", {"population": 4}), 0)
+    with pytest.raises(ValueError, match="asks for 4 points at a time, there are 3"):
+        search(envs, searcher, 1, 0, 10)
