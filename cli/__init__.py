@@ -3,7 +3,7 @@
 Heavy packages are imported by the commands that need them, so that ``--help`` is immediate.
 """
 
-from . import agents, boards, data, playing, plots  # noqa: F401  (each registers its commands)
+from . import agents, boards, data, playing, plots, service  # noqa: F401  (each registers its commands)
 from .app import app, main
 
 __all__ = ["app", "main"]

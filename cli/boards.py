@@ -11,6 +11,7 @@ import typer
 from .app import app, board_app
 from .display import console, progress_when_needed, show_board, show_score
 from .options import Folder, TaskId
+from .service import Server, Token, show_board_of, submit_to
 
 
 @app.command()
@@ -27,11 +28,26 @@ def evaluate(folder: Folder) -> None:
 
 
 @app.command()
-def submit(folder: Folder) -> None:
-    """Put a submission on the local board, after recomputing its score.
+def submit(
+    folder: Folder,
+    server: Server = None,
+    token: Token = None,
+    attach: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --server: model (.keras, .onnx) or training log (.jsonl)."),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(help="With --server: seconds to wait for the score.")
+    ] = 600.0,
+) -> None:
+    """Put a submission on the local board, or a server's, after recomputing its score.
 
-    The board is a folder of JSON; HEPGYM_BOARD says where, by default the user's data folder.
+    The local board is a folder of JSON; HEPGYM_BOARD says where, by default the user's data
+    folder.
     """
+    if server:
+        submit_to(server, folder, token, attach, wait)
+        return
     from ..leaderboards.board import Board
     from ..leaderboards.submission import read_submission
 
@@ -51,8 +67,13 @@ def leaderboard(
         str | None, typer.Argument(metavar="TASK", help="Task id; all tasks if left out.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Entries as JSON.")] = False,
+    server: Server = None,
+    token: Token = None,
 ) -> None:
     """Show a board, or the best entry of every task."""
+    if server:
+        show_board_of(server, task, token, as_json)
+        return
     from rich.markup import escape
     from rich.table import Table
 

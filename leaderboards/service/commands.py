@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..board import local_boards
 from ..tasks import task as find_task
 from .boards import Boards
 from .client import Client
 from .exchange import export_boards, export_site, import_boards
 from .service import Service, open_service
 from .settings import Role, ServiceSettings
-from .storage import accounts, backup, index
+from .storage import accounts, backup, index, queue
 from .storage.accounts import Account, TokenInfo
 
 DATABASE_VARIABLE = "HEPGYM_DATABASE"
@@ -22,10 +23,8 @@ _LOCAL = Account(None, "command line", "maintainer")
 
 
 def service_folder(folder: Path | None = None) -> Path:
-    """Folder of a service: as given, or in the user's data folder."""
-    import platformdirs
-
-    return folder or platformdirs.user_data_path("hepgym") / "service"
+    """Folder of a service: as given, or ``service`` beside the user's own boards."""
+    return folder or local_boards().parent / "service"
 
 
 def settings_for(
@@ -36,7 +35,7 @@ def settings_for(
     Parameters
     ----------
     folder
-        Its folder, by default in the user's data folder.
+        Its folder, by default beside the user's own boards.
     database
         URL of its database; by default what the variable ``HEPGYM_DATABASE`` holds, and without
         one SQLite in the folder.
@@ -153,6 +152,18 @@ def refresh(
     service = open_service(settings or settings_for())
     with service.database.write() as session:
         return request_refresh(session, own, size, _LOCAL)
+
+
+def rerun(task: str, settings: ServiceSettings) -> int:
+    """Queue a run of every entry of a board that the board has not run yet; return how many."""
+    service = open_service(settings)
+    own = find_task(task)
+    waiting = [row for row in service.views.table(own.id) if row.checks.rerun is None]
+    with service.database.write() as session:
+        for row in waiting:
+            subject = f"{own.id}/{row.entry.id}"
+            queue.enqueue(session, "rerun", subject, priority=queue.LATER, again=True)
+    return len(waiting)
 
 
 def export(settings: ServiceSettings, folder: Path | None, site: Path | None) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from .access import Maintainer, Parts, Reader, Submitter
 
 VERSION = "v1"
 
-TaskId = Annotated[str, Path(pattern=r"^[A-Za-z][A-Za-z0-9]{0,60}-v[0-9]{1,4}$")]
+TaskId = Annotated[str, Path(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,90}-v[0-9]{1,4}$")]
 EntryId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,100}$")]
 SubmissionId = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 UserName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$")]

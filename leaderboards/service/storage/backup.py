@@ -25,7 +25,7 @@ from ....version import __version__
 from ...untrusted import SubmissionError
 from ..settings import ServiceSettings
 from .database import Database, head_revision
-from .tables import Revision, Table
+from .tables import Indexed, Revision, Table
 
 _FORMAT = 1
 _FOLDERS = ("boards", "uploads")
@@ -122,6 +122,8 @@ def restore(settings: ServiceSettings, file: Path) -> dict[str, int]:
                     f"{file} was made by hepgym {about.get('hepgym')}, whose tables differ: "
                     "restore it with that version, then upgrade"
                 )
+            with database.read() as session:
+                _check_empty(session)
             for member in archive:
                 if member.name.partition("/")[0] in _FOLDERS:
                     # The filter refuses whatever would leave the folder.
@@ -138,12 +140,16 @@ def restore(settings: ServiceSettings, file: Path) -> dict[str, int]:
     return counts
 
 
-def _fill(session: Session, archive: tarfile.TarFile) -> dict[str, int]:
-    counts = {}
+def _check_empty(session: Session) -> None:
     for table in Table.metadata.sorted_tables:
         present = session.scalar(select(func.count()).select_from(table))
-        if present and table.name != Revision.__tablename__:
+        if present and table.name not in (Revision.__tablename__, Indexed.__tablename__):
             raise BackupError(f"the table {table.name} is not empty: restore into a new database")
+
+
+def _fill(session: Session, archive: tarfile.TarFile) -> dict[str, int]:
+    counts = {}
+    session.execute(Indexed.__table__.delete())  # type: ignore[attr-defined]
     session.execute(Revision.__table__.delete())  # type: ignore[attr-defined]
     for table in Table.metadata.sorted_tables:
         lines = _read(archive, f"tables/{table.name}.jsonl").splitlines()
