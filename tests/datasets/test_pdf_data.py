@@ -166,7 +166,7 @@ def test_sets_share_sources_of_error(data):
     assert largest("BCDMS-p", "BCDMS-d") > 0.3
     assert largest("NMC-dp", "BCDMS-d") > 0.3  # nuclear effects in the deuteron
     assert largest("BCDMS-p", "HERA-NC-em") == 0.0
-    assert np.linalg.eigvalsh(correlation)[0] > 0.0
+    np.linalg.cholesky(correlation)  # raises if it is not positive definite
 
 
 def test_chi2_of_nnpdf31(data, law):
@@ -189,7 +189,7 @@ def test_chi2_of_nnpdf31_per_set(data, law, name):
 @pytest.mark.parametrize(
     ("name", "reference", "tolerance"),
     [
-        ("HERA-CC-ep", "th405_HERACCEP", 0.003),
+        ("HERA-CC-ep", "th405_HERACCEP", 0.006),
         ("BCDMS-p", "th405_BCDMSP", 0.015),
         ("HERA-NC-em", "th405_HERANCEM", 0.015),
     ],
@@ -197,7 +197,8 @@ def test_chi2_of_nnpdf31_per_set(data, law, name):
 def test_predictions_against_published_tables(
     data, law, reference_data, name, reference, tolerance
 ):
-    """NNPDF's own NLO tables treat charm's mass: they differ a little."""
+    """NNPDF's NLO tables expand the coupling and the evolution and treat charm's mass (not in CC):
+    they differ a little."""
     file = reference_data / "nnpdf" / f"{reference}.npz"
     if not file.exists():
         pytest.skip(f"no published tables in {file}")
@@ -206,9 +207,9 @@ def test_predictions_against_published_tables(
     ours = data.predict(law)[data.in_sets([name])]
     np.testing.assert_allclose(ours, published_predictions, rtol=tolerance)
     assert np.mean(ours / published_predictions) == pytest.approx(1.0, abs=0.0035)
-    # Their tables with our distributions, and so the basis and the grid, are the same.
+    # Law, basis and grid are the same: their tables with our law give their predictions.
     folded = np.einsum("iek,ek->i", tables, law)
-    np.testing.assert_allclose(folded, published_predictions, rtol=2e-3)
+    np.testing.assert_allclose(folded, published_predictions, rtol=1e-7)
 
 
 def test_select_keeps_everything_together(data, law):

@@ -99,6 +99,7 @@ def test_replica_depends_on_its_number_only(data):
 
 
 def test_replicas_around_a_law(data):
+    data = data.select(np.arange(0, len(data), 10))
     law = data.central * 1.1
     replicas = ReplicaGenerator(data, seed=1, centre=law).replicas(200)
     errors = np.sqrt(np.diag(data.covariance()))
@@ -113,6 +114,7 @@ def test_bad_requests(data):
         ReplicaGenerator(data, seed=0, centre=[1.0])
     with pytest.raises(DatasetError, match="numbers start at 0"):
         ReplicaGenerator(data, seed=0).replica(-1)
-    hopeless = dataclasses.replace(data, stat=data.central * 100)
+    hopeless = data.select(np.arange(20))
+    hopeless = dataclasses.replace(hopeless, stat=hopeless.central * 100)
     with pytest.raises(DatasetError, match="too large for pseudodata"):
         ReplicaGenerator(hopeless, seed=0).replica(0)
