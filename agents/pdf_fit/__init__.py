@@ -8,5 +8,15 @@ from __future__ import annotations
 from .fitting import fit
 from .plan import AGENTS, FitPlan, fit_plan
 from .results import FitFolder, FittedReplica
+from .running import FitOutcome, run
 
-__all__ = ["AGENTS", "FitFolder", "FitPlan", "FittedReplica", "fit", "fit_plan"]
+__all__ = [
+    "AGENTS",
+    "FitFolder",
+    "FitOutcome",
+    "FitPlan",
+    "FittedReplica",
+    "fit",
+    "fit_plan",
+    "run",
+]
