@@ -163,7 +163,7 @@ class Player(Protocol):
         ...
 
 
-_FAMILIES = {"jet_grooming": "jet_grooming"}
+_FAMILIES = {"jet_grooming": "jet_grooming", "jet_domains": "jet_domains"}
 """Name of the score module to the package of agents."""
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .bootstrap import Estimate
 
-_TASK_ID = r"^[A-Za-z][A-Za-z0-9]*-v[0-9]+$"
+_TASK_ID = r"^[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)?-v[0-9]+$"
 _DATASET_ID = r"^[a-z_]+/[A-Za-z0-9-]+-v[0-9]+$"
 
 
@@ -125,6 +125,23 @@ TASKS: dict[str, Task] = {
             direction="lower is better",
             columns=_GROOMING_COLUMNS,
             baselines=_GROOMERS,
+        ),
+        Task(
+            id="JetDomains-QCD2W-v0",
+            title="Translate Lund images between QCD and W jets, unpaired",
+            datasets={"A": "jets/QCD-500GeV-v1", "B": "jets/W-500GeV-v1"},
+            score="jet_domains",
+            parameters={},
+            primary="cyclejet",
+            direction="lower is better",
+            columns=(
+                "cyclejet",
+                "error_mean_A_to_B",
+                "error_mean_B_to_A",
+                "auc_A_to_B",
+                "auc_B_to_A",
+            ),
+            baselines=("identity", "quantile-map", "noise-floor"),
         ),
     )
 }

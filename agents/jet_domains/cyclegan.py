@@ -1,0 +1,122 @@
+"""CycleGAN as a translator: two generators and the preprocessing, in a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...datasets.jets.image_transform import ImageTransform
+from ..jet_grooming.dqn.backend import keras
+from .settings import CycleGANSettings
+from .translator import Images, Translator
+
+SETTINGS_FILE = "settings.json"
+TRANSFORM_FILE = "transform.npz"
+GENERATOR_FILES = ("a_to_b.keras", "b_to_a.keras")
+
+_FORMAT = 1
+_BATCH = 500
+
+
+class CycleGAN(Translator):
+    """Translation by generators trained to fool discriminators and to invert each other.
+
+    Parameters
+    ----------
+    generators
+        Keras models A to B and B to A on preprocessed images (n, 24, 24, 1).
+    transform
+        The preprocessing.
+    settings
+        How they were made.
+    """
+
+    name = "cyclegan"
+    summary = "CycleGAN with U-Net generators; --model FOLDER of a training."
+
+    def __init__(
+        self, generators: tuple[Any, Any], transform: ImageTransform, settings: CycleGANSettings
+    ) -> None:
+        self.generators = generators
+        self.transform = transform
+        self.settings = settings
+
+    @property
+    def parameters(self) -> dict[str, float | int | str | bool | None]:
+        """Settings of the training."""
+        return self.settings.as_dict()
+
+    def a_to_b(self, images: Images) -> Images:
+        """Translate images of A."""
+        return self._translate(0, images)
+
+    def b_to_a(self, images: Images) -> Images:
+        """Translate images of B."""
+        return self._translate(1, images)
+
+    def _translate(self, which: int, images: Images) -> Images:
+        there = self.transform.transform(images)[..., None]
+        made = [
+            np.asarray(self.generators[which](there[k : k + _BATCH], training=False))[..., 0]
+            for k in range(0, len(there), _BATCH)
+        ]
+        # Occupancies are shares of jets.
+        back = self.transform.inverse_transform(np.concatenate(made))
+        return np.asarray(np.clip(back, 0.0, 1.0), np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write everything into a folder, which is made if needed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_settings(folder, self.settings)
+        self.transform.save(folder / TRANSFORM_FILE)
+        for generator, file in zip(self.generators, GENERATOR_FILES, strict=True):
+            generator.save(folder / file)
+
+    @classmethod
+    def load(cls, folder: Path) -> CycleGAN:
+        """Read a translator from a folder, without running any code found there.
+
+        Raises
+        ------
+        ValueError
+            If the folder does not hold one.
+        """
+        settings = read_settings(folder)
+        generators = []
+        for name in GENERATOR_FILES:
+            if not (folder / name).is_file():
+                raise ValueError(f"{folder} has no file {name}: the training is not finished")
+            generators.append(
+                keras().saving.load_model(folder / name, compile=False, safe_mode=True)
+            )
+        transform = ImageTransform.load(folder / TRANSFORM_FILE)
+        return cls((generators[0], generators[1]), transform, settings)
+
+
+def write_settings(folder: Path, settings: CycleGANSettings) -> None:
+    """Write the settings of a training into its folder."""
+    values = {"format": _FORMAT, "agent": CycleGAN.name, "settings": settings.as_dict()}
+    (folder / SETTINGS_FILE).write_text(json.dumps(values, indent=2) + "\n")
+
+
+def read_settings(folder: Path) -> CycleGANSettings:
+    """Read the settings of a training from its folder.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they cannot be used.
+    """
+    file = folder / SETTINGS_FILE
+    if not file.is_file():
+        raise ValueError(f"{folder} is not the folder of a training: it has no {SETTINGS_FILE}")
+    try:
+        content = json.loads(file.read_text())
+        if content["format"] != _FORMAT or content["agent"] != CycleGAN.name:
+            raise ValueError("it is for another agent or version")
+        return CycleGANSettings.from_dict(content["settings"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} cannot be used: {error}") from None

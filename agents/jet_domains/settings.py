@@ -1,0 +1,127 @@
+"""Hyperparameters of CycleGAN."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_LIMITS: dict[str, tuple[float, float]] = {
+    "epochs": (1, 10_000),
+    "images_per_epoch": (1, 10_000_000),
+    "batch_size": (1, 100_000),
+    "generator_filters": (1, 1024),
+    "discriminator_filters": (1, 1024),
+    "lambda_cycle": (0.0, math.inf),
+    "lambda_identity": (0.0, math.inf),
+    "learning_rate": (1e-12, 10.0),
+    "final_learning_rate": (0.0, 10.0),
+    "beta1": (0.0, 0.9999),
+    "average": (0.0, 0.999999),
+    "seed": (0, 2**31 - 1),
+}
+
+
+@dataclass(frozen=True)
+class CycleGANSettings:
+    """Everything that decides the outcome of a training, besides the jets.
+
+    Defaults are the published values (arXiv:1909.01359, QCD to W).
+
+    Attributes
+    ----------
+    epochs, images_per_epoch, batch_size
+        Length of the training. Averages over random jets are drawn anew for each epoch.
+    generator_filters, discriminator_filters
+        Filters of the first layer.
+    lambda_cycle, lambda_identity
+        Weights of the cycle and the identity loss against the adversarial one.
+    learning_rate, final_learning_rate, beta1
+        Of Adam; the rate falls along half a cosine.
+    residual
+        Whether generators add to the image instead of making it anew, without the tanh at their
+        end. Published: no.
+    average
+        Decay per step of the running average of the generators' weights that is kept; 0 keeps the
+        last weights, as published.
+    zca
+        Whether images are whitened; otherwise each pixel is only scaled.
+    seed
+        Of all random numbers.
+
+    Raises
+    ------
+    ValueError
+        If a value is of the wrong type or out of range.
+    """
+
+    epochs: int = 3
+    images_per_epoch: int = 20_000
+    batch_size: int = 128
+    generator_filters: int = 32
+    discriminator_filters: int = 32
+    lambda_cycle: float = 10.0
+    lambda_identity: float = 2.0
+    learning_rate: float = 6.708541325527788e-3
+    final_learning_rate: float = 6.708541325527788e-3
+    beta1: float = 0.7
+    residual: bool = False
+    average: float = 0.0
+    zca: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            kind = type(field.default)
+            good = type(value) is kind or (kind is float and type(value) is int)
+            if not good:
+                raise ValueError(f"{field.name} is {value!r} but must be of type {kind.__name__}")
+            if field.name in _LIMITS:
+                low, high = _LIMITS[field.name]
+                if not low <= value <= high:
+                    raise ValueError(
+                        f"{field.name} is {value!r} but must be from {low:g} to {high:g}"
+                    )
+            object.__setattr__(self, field.name, kind(value))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Gradient steps in an epoch."""
+        return max(1, self.images_per_epoch // self.batch_size)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Values in a form that JSON can hold; `from_dict` reads it."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CycleGANSettings:
+        """Make settings from a mapping.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or a value is out of range.
+        """
+        for name in values:
+            if name not in cls.__dataclass_fields__:
+                raise ValueError(
+                    f"cyclegan has no setting {name!r}; its settings are "
+                    f"{', '.join(cls.__dataclass_fields__)}"
+                )
+        return cls(**values)
+
+
+def reference_settings(**changes: Any) -> CycleGANSettings:
+    """Give the settings of the board's models: residual generators, a lower and falling rate."""
+    tuned: dict[str, Any] = {
+        "residual": True,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 1e-5,
+        "beta1": 0.5,
+        "average": 0.98,
+        "lambda_identity": 0.5,
+    }
+    return CycleGANSettings.from_dict({**tuned, **changes})

@@ -1,0 +1,292 @@
+"""Training of CycleGAN: one compiled step for both generators and discriminators."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.jets.image_transform import ImageTransform
+from ...datasets.jets.lund_images import average_images
+from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE, POPULATED
+from ..jet_grooming.dqn.backend import keras, tensorflow
+from ..jet_grooming.dqn.checkpoint import read_checkpoint, write_checkpoint
+from ..jet_grooming.dqn.training import interruptible
+from .cyclegan import SETTINGS_FILE, CycleGAN, read_settings, write_settings
+from .networks import build_discriminator, build_generator
+from .settings import CycleGANSettings
+from .translator import Images
+
+CHECKPOINT_FILE = "checkpoint.npz"
+LOG_FILE = "log.jsonl"
+SUMMARY_FILE = "summary.json"
+
+LOSSES = ("discriminator", "adversarial", "cycle", "identity")
+
+Show = Callable[[int, int, Mapping[str, float]], None]
+"""Called with the step, all steps, and numbers of the log."""
+
+
+def train(
+    settings: CycleGANSettings,
+    jets: Mapping[str, Images],
+    validation: Mapping[str, Images],
+    folder: Path,
+    *,
+    resume: bool = True,
+    show: Show | None = None,
+) -> CycleGAN:
+    """Train, or go on with an unfinished training.
+
+    The folder receives the generators (``a_to_b.keras``, ``b_to_a.keras``), ``transform.npz``,
+    ``settings.json``, ``log.jsonl``, a sheet of sample images for each epoch, ``losses.png`` and,
+    at the end, ``summary.json``. Ctrl-C writes a checkpoint first; a training that is resumed ends
+    with the same weights as one that was never stopped.
+
+    Parameters
+    ----------
+    settings
+        All hyperparameters.
+    jets
+        "A" and "B" to train images of single jets, shape (jets, 24, 24); unpaired.
+    validation
+        "A" and "B" to averaged images that are only looked at.
+    folder
+        Folder of this training.
+    resume
+        Whether to go on with what the folder holds; a finished training is just loaded.
+    show
+        Called after each step.
+
+    Returns
+    -------
+    CycleGAN
+
+    Raises
+    ------
+    ValueError
+        If the folder holds a training with other settings.
+    KeyboardInterrupt
+        After Ctrl-C or SIGTERM, once the checkpoint is written.
+    """
+    if not resume:
+        for name in (CHECKPOINT_FILE, SUMMARY_FILE, SETTINGS_FILE, LOG_FILE):
+            (folder / name).unlink(missing_ok=True)
+    if (folder / SETTINGS_FILE).exists() and read_settings(folder) != settings:
+        raise ValueError(
+            f"{folder} holds a training with other settings: choose another folder, the same "
+            "settings, or to start over"
+        )
+    if (folder / SUMMARY_FILE).exists():
+        return CycleGAN.load(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_settings(folder, settings)
+    training = _Training(settings, jets, validation, folder)
+    with interruptible() as stop:
+        training.run(stop, show or (lambda step, steps, numbers: None))
+    return CycleGAN.load(folder)
+
+
+class _Training:
+    def __init__(
+        self,
+        settings: CycleGANSettings,
+        jets: Mapping[str, Images],
+        validation: Mapping[str, Images],
+        folder: Path,
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self._jets = jets
+        self._validation = validation
+        first = [self._epoch_images(role, 0) for role in ("A", "B")]
+        self._transform = ImageTransform(zca=settings.zca).fit(np.concatenate(first))
+        self._generators = [build_generator(settings, k) for k in (0, 1)]
+        self._averaged = [build_generator(settings, k) for k in (0, 1)]
+        self._discriminators = [build_discriminator(settings, k) for k in (0, 1)]
+        self._generator_weights = _weights_of(self._generators)
+        self._discriminator_weights = _weights_of(self._discriminators)
+        self._optimisers = [self._optimiser(), self._optimiser()]
+        self._optimisers[0].build(self._generator_weights)
+        self._optimisers[1].build(self._discriminator_weights)
+        self._train_step = tensorflow().function(self._step_many)
+        self._step = 0
+        self._seconds = 0.0
+        if (folder / CHECKPOINT_FILE).exists():
+            self._restore()
+        elif (folder / LOG_FILE).exists():
+            (folder / LOG_FILE).unlink()
+
+    def run(self, stop: Any, show: Show) -> None:
+        settings = self.settings
+        steps = settings.epochs * settings.steps_per_epoch
+        begun = time.perf_counter() - self._seconds
+        batches: tuple[int, NDArray[np.float32], NDArray[np.float32]] | None = None
+        while self._step < steps:
+            epoch, place = divmod(self._step, settings.steps_per_epoch)
+            if batches is None or batches[0] != epoch:
+                a, b = (
+                    self._transform.transform(self._epoch_images(role, epoch))[..., None]
+                    for role in ("A", "B")
+                )
+                batches = (epoch, a, b)
+            chosen = slice(place * settings.batch_size, (place + 1) * settings.batch_size)
+            losses = self._train_step(batches[1][chosen], batches[2][chosen]).numpy()
+            self._step += 1
+            self._seconds = time.perf_counter() - begun
+            numbers = dict(zip(LOSSES, map(float, losses), strict=True))
+            if self._step % settings.steps_per_epoch == 0:
+                numbers |= self._end_of_epoch(epoch)
+            self._log(numbers)
+            show(self._step, steps, numbers)
+            if stop.is_set():
+                self._checkpoint()
+                raise KeyboardInterrupt
+        self._finish()
+
+    def _epoch_images(self, role: str, epoch: int) -> Images:
+        """Averages over random jets, others in each epoch."""
+        seed = [self.settings.seed, epoch, "AB".index(role)]
+        number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        return average_images(
+            self._jets[role],
+            JETS_PER_IMAGE,
+            number,
+            number=self.settings.steps_per_epoch * self.settings.batch_size,
+        )
+
+    def _optimiser(self) -> Any:
+        settings = self.settings
+        rate: Any = keras().optimizers.schedules.CosineDecay(
+            settings.learning_rate,
+            decay_steps=settings.epochs * settings.steps_per_epoch,
+            alpha=settings.final_learning_rate / settings.learning_rate,
+        )
+        return keras().optimizers.Adam(rate, beta_1=settings.beta1)
+
+    def _step_many(self, a: Any, b: Any) -> Any:
+        """One step of discriminators, then one of generators; gives the losses."""
+        tf = tensorflow()
+        ab, ba = self._generators
+        judge_a, judge_b = self._discriminators
+        settings = self.settings
+        fake_b, fake_a = ab(a, training=True), ba(b, training=True)
+        with tf.GradientTape() as tape:
+            discriminator = tf.constant(0.0)
+            for judge, real, fake in ((judge_a, a, fake_a), (judge_b, b, fake_b)):
+                discriminator += 0.25 * tf.reduce_mean(tf.square(judge(real, training=True) - 1.0))
+                discriminator += 0.25 * tf.reduce_mean(tf.square(judge(fake, training=True)))
+        self._optimisers[1].apply(
+            tape.gradient(discriminator, self._discriminator_weights), self._discriminator_weights
+        )
+        with tf.GradientTape() as tape:
+            fake_b, fake_a = ab(a, training=True), ba(b, training=True)
+            adversarial = sum(
+                tf.reduce_mean(tf.square(judge(fake, training=False) - 1.0))
+                for judge, fake in ((judge_a, fake_a), (judge_b, fake_b))
+            )
+            cycle = tf.reduce_mean(tf.abs(ba(fake_b, training=True) - a)) + tf.reduce_mean(
+                tf.abs(ab(fake_a, training=True) - b)
+            )
+            identity = tf.constant(0.0)
+            if settings.lambda_identity:
+                identity = tf.reduce_mean(tf.abs(ba(a, training=True) - a)) + tf.reduce_mean(
+                    tf.abs(ab(b, training=True) - b)
+                )
+            loss = adversarial + settings.lambda_cycle * cycle + settings.lambda_identity * identity
+        self._optimisers[0].apply(
+            tape.gradient(loss, self._generator_weights), self._generator_weights
+        )
+        for averaged, weight in zip(
+            _weights_of(self._averaged), self._generator_weights, strict=True
+        ):
+            averaged.assign(settings.average * averaged + (1.0 - settings.average) * weight)
+        return tf.stack([discriminator, adversarial, cycle, identity])
+
+    def _translator(self) -> CycleGAN:
+        return CycleGAN((self._averaged[0], self._averaged[1]), self._transform, self.settings)
+
+    def _end_of_epoch(self, epoch: int) -> dict[str, float]:
+        """Save what there is, look at validation images."""
+        from .figures import save_samples
+
+        translator = self._translator()
+        translator.save(self.folder)
+        made = {
+            "A": translator.b_to_a(self._validation["B"]),
+            "B": translator.a_to_b(self._validation["A"]),
+        }
+        save_samples(
+            self._validation,
+            made,
+            self.folder / f"samples-{epoch + 1:03}.png",
+            f"epoch {epoch + 1}",
+        )
+        return {
+            f"validation_error_{role}": relative_error(self._validation[role], made[role])
+            for role in ("A", "B")
+        }
+
+    def _log(self, numbers: Mapping[str, float]) -> None:
+        with (self.folder / LOG_FILE).open("a") as stream:
+            row = {"step": self._step, "seconds": round(self._seconds, 2), **numbers}
+            stream.write(json.dumps(row) + "\n")
+
+    def _state(self) -> dict[str, list[Any]]:
+        return {
+            "generators": _weights_of(self._generators),
+            "averaged": _weights_of(self._averaged),
+            "discriminators": _weights_of(self._discriminators),
+            "optimisers": [v for optimiser in self._optimisers for v in optimiser.variables],
+        }
+
+    def _checkpoint(self) -> None:
+        arrays = {
+            part: {str(i): variable.numpy() for i, variable in enumerate(variables)}
+            for part, variables in self._state().items()
+        }
+        write_checkpoint(
+            self.folder / CHECKPOINT_FILE,
+            arrays,
+            {"step": self._step, "seconds": self._seconds},
+        )
+
+    def _restore(self) -> None:
+        parts, values = read_checkpoint(self.folder / CHECKPOINT_FILE)
+        for part, variables in self._state().items():
+            for i, variable in enumerate(variables):
+                variable.assign(parts[part][str(i)])
+        self._step = values["step"]
+        self._seconds = values["seconds"]
+        log = self.folder / LOG_FILE
+        if log.exists():
+            log.write_text("".join(log.read_text().splitlines(keepends=True)[: self._step]))
+
+    def _finish(self) -> None:
+        from .figures import save_losses
+
+        save_losses(self.folder / LOG_FILE, self.folder / "losses.png")
+        images = 2 * self._step * self.settings.batch_size
+        summary = {
+            "steps": self._step,
+            "seconds": round(self._seconds, 1),
+            "images_per_second": round(images / self._seconds, 1),
+        }
+        (self.folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
+        (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+def relative_error(true: Images, made: Images) -> float:
+    """Mean relative error of the average image over populated pixels."""
+    average = true.mean(axis=0)
+    populated = average > POPULATED
+    return float(np.abs(made.mean(axis=0)[populated] / average[populated] - 1.0).mean())
+
+
+def _weights_of(networks: list[Any]) -> list[Any]:
+    return [weight for network in networks for weight in network.trainable_variables]

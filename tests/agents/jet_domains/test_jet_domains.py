@@ -1,0 +1,161 @@
+"""Translators: controls, and a small CycleGAN from training to translation."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from hepgym.agents.jet_domains import CONTROLS, IdentityMap, NoiseFloor, QuantileMap
+from hepgym.agents.jet_domains.cyclegan import CycleGAN
+from hepgym.agents.jet_domains.networks import build_discriminator, build_generator
+from hepgym.agents.jet_domains.settings import CycleGANSettings, reference_settings
+from hepgym.agents.jet_domains.training import relative_error, train
+from hepgym.datasets.jets.lund_images import average_images, lund_images
+
+SMALL = reference_settings(
+    epochs=2,
+    images_per_epoch=96,
+    batch_size=32,
+    generator_filters=4,
+    discriminator_filters=4,
+    average=0.5,
+)
+
+
+@pytest.fixture(scope="module")
+def jets(w_trees, qcd_trees):
+    return {"A": lund_images(qcd_trees), "B": lund_images(w_trees)}
+
+
+@pytest.fixture(scope="module")
+def averages(jets):
+    return {role: average_images(images, 20, seed=5, number=400) for role, images in jets.items()}
+
+
+@pytest.fixture(scope="module")
+def trained(jets, averages, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("training")
+    return train(SMALL, jets, averages, folder), folder
+
+
+def test_controls(averages):
+    assert list(CONTROLS) == ["identity", "quantile-map", "noise-floor"]
+    identity, quantile, floor = IdentityMap(), QuantileMap(), NoiseFloor()
+    for control in (identity, quantile, floor):
+        control.fit(averages)
+    assert identity.a_to_b(averages["A"]) is averages["A"]
+    np.testing.assert_array_equal(floor.a_to_b(averages["A"][:10]), averages["B"][:10])
+    made = quantile.a_to_b(averages["A"])
+    # Each pixel has the other domain's distribution.
+    assert relative_error(averages["B"], averages["A"]) > 0.1
+    assert relative_error(averages["B"], made) < 0.05
+    np.testing.assert_allclose(made.std(axis=0), averages["B"].std(axis=0), atol=0.03)
+    back = quantile.b_to_a(averages["B"])
+    assert relative_error(averages["A"], back) < 0.05
+
+
+def test_networks():
+    """Published shapes: 24 x 24 images, verdicts on 3 x 3 patches; weights by seed and number."""
+    published = CycleGANSettings()
+    generator, judge = build_generator(published, 0), build_discriminator(published, 0)
+    assert generator.output_shape == (None, 24, 24, 1)
+    assert judge.output_shape == (None, 3, 3, 1)
+    images = np.random.default_rng(0).normal(size=(5, 24, 24, 1)).astype(np.float32)
+    assert np.abs(generator(images)).max() <= 1.0  # tanh
+    first, again = build_generator(SMALL, 0), build_generator(SMALL, 0)
+    np.testing.assert_array_equal(first(images), again(images))
+    assert np.abs(np.asarray(first(images)) - build_generator(SMALL, 1)(images)).max() > 0.01
+
+
+def test_instance_normalisation():
+    """Each channel of each image by itself: adding to an image or scaling it changes nothing."""
+    judge = build_discriminator(SMALL, 0)
+    (layer,) = [one for one in judge.layers if "normalization" in one.name][:1]
+    x = np.random.default_rng(0).normal(size=(3, 6, 6, 8)).astype(np.float32)
+    out = np.asarray(layer(x))
+    np.testing.assert_allclose(out.mean(axis=(1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(out.std(axis=(1, 2)), 1, atol=1e-2)
+    np.testing.assert_allclose(layer(5 * x + 2), out, atol=1e-2)
+
+
+def test_training(trained, averages):
+    translator, folder = trained
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert all(np.isfinite(row["cycle"]) for row in rows)
+    assert "validation_error_B" in rows[2]
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["steps"] == 6
+    names = {file.name for file in folder.iterdir()}
+    assert {"losses.png", "samples-001.png", "samples-002.png", "a_to_b.keras"} <= names
+    made = translator.a_to_b(averages["A"][:7])
+    assert made.shape == (7, 24, 24)
+    assert made.dtype == np.float32
+    assert 0.0 <= made.min() <= made.max() <= 1.0
+
+
+def test_saved_and_loaded(trained, averages):
+    translator, folder = trained
+    again = CycleGAN.load(folder)
+    assert again.settings == SMALL
+    np.testing.assert_allclose(
+        again.b_to_a(averages["B"][:9]), translator.b_to_a(averages["B"][:9]), atol=1e-6
+    )
+
+
+def test_interrupted_and_resumed(trained, jets, averages, tmp_path, monkeypatch):
+    """The same weights as without the interruption."""
+    from contextlib import contextmanager
+
+    import hepgym.agents.jet_domains.training as module
+
+    stop = threading.Event()
+
+    @contextmanager
+    def interruptible():
+        yield stop
+
+    monkeypatch.setattr(module, "interruptible", interruptible)
+
+    def stop_soon(step, steps, numbers):
+        if step == 4:
+            stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, jets, averages, tmp_path, show=stop_soon)
+    assert (tmp_path / "checkpoint.npz").exists()
+    stop.clear()
+    resumed = train(SMALL, jets, averages, tmp_path)
+    translator, folder = trained
+    for one, other in zip(resumed.generators, translator.generators, strict=True):
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    lines = [len((where / "log.jsonl").read_text().splitlines()) for where in (tmp_path, folder)]
+    assert lines == [6, 6]
+
+
+def test_refusals(trained, jets, averages, tmp_path):
+    _, folder = trained
+    with pytest.raises(ValueError, match="training with other settings"):
+        train(reference_settings(seed=7), jets, averages, folder)
+    with pytest.raises(ValueError, match=r"it has no settings\.json"):
+        CycleGAN.load(tmp_path)
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(ValueError, match="cannot be used"):
+        CycleGAN.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0 but must be from 1"),
+        ({"epochs": 1.5}, "epochs is 1.5 but must be of type int"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"residual": 1}, "residual is 1 but must be of type bool"),
+        ({"colour": 1}, "cyclegan has no setting 'colour'"),
+    ],
+)
+def test_bad_settings(changes, message):
+    with pytest.raises(ValueError, match=message):
+        CycleGANSettings.from_dict(changes)
