@@ -82,7 +82,7 @@ def closure(
     -------
     list of Closure
     """
-    from scipy.stats import chi2 as distribution
+    from scipy.stats import chi2 as distribution  # type: ignore[import-untyped]
 
     found = []
     for name, values in weighted.items():

@@ -262,7 +262,7 @@ class Training:
         return [*self._network.variables, *self._optimiser.variables]
 
     def _checkpoint(self) -> None:
-        parts = {"variables": {str(i): np.array(v) for i, v in enumerate(self._variables())}}
+        parts = {"variables": {str(i): v.numpy() for i, v in enumerate(self._variables())}}
         values = {"epoch": self._epoch, "seconds": self._seconds}
         write_checkpoint(self._folder / CHECKPOINT_FILE, parts, values)
 

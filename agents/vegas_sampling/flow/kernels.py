@@ -59,7 +59,8 @@ def _exponentials(raw, out):  # type: ignore[no-untyped-def]
         p = p * r + np.float32(0.5)
         p = p * r + np.float32(1.0)
         p = p * r + np.float32(1.0)
-        out[j] = p * _bits_to_float(np.int32((whole + np.int32(127)) << np.int32(23)))
+        power = np.int32((whole + np.int32(127)) << np.int32(23))
+        out[j] = p * _bits_to_float(power)  # type: ignore[call-arg]
 
 
 @_inner

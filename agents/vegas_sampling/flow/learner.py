@@ -137,7 +137,7 @@ class Learner:
     def as_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Weights and state of the optimiser."""
         variables = [*self.flow.variables, *self._optimiser.variables]
-        return {f"{i}": np.array(variable) for i, variable in enumerate(variables)}
+        return {f"{i}": np.array(variable.numpy()) for i, variable in enumerate(variables)}
 
     def restore(self, arrays: dict[str, NDArray[np.generic]]) -> None:
         """Take up what `as_arrays` gave."""

@@ -89,7 +89,9 @@ class Coupling(_layers.Layer):  # type: ignore[misc, name-defined]
         self.dim, self.bins, self.hidden, self.units, self.seed = dim, bins, hidden, units, seed
         self.given = tuple(given)
         self.moved = tuple(axis for axis in range(dim) if axis not in self.given)
-        self._order = np.argsort(self.given + self.moved).tolist()
+        # TensorFlow takes an empty list for one of floating-point numbers.
+        self._given, self._moved = (np.array(axes, np.int32) for axes in (self.given, self.moved))
+        self._order = np.argsort(self.given + self.moved)
         seeds = np.random.SeedSequence(seed).generate_state(hidden) >> 1
         self._dense = [
             _layers.Dense(
@@ -126,7 +128,7 @@ class Coupling(_layers.Layer):  # type: ignore[misc, name-defined]
         """Raw parameters of the splines, float32 tensor (n, moved axes * (3 bins + 1))."""
         tf = tensorflow()
         if self.given:
-            x = 2.0 * tf.cast(tf.gather(points, self.given, axis=1), tf.float32) - 1.0
+            x = 2.0 * tf.cast(tf.gather(points, self._given, axis=1), tf.float32) - 1.0
         else:
             x = tf.zeros((tf.shape(points)[0], 1), tf.float32)
         for layer in self._dense:
@@ -150,14 +152,14 @@ class Coupling(_layers.Layer):  # type: ignore[misc, name-defined]
             Logarithm of the Jacobian determinant of the forward map.
         """
         tf = tensorflow()
-        raw, values = self.raw(points), tf.gather(points, self.moved, axis=1)
+        raw, values = self.raw(points), tf.gather(points, self._moved, axis=1)
         if not compiled_loops():
             moved, log_slope = rational_quadratic(values, raw, self.bins, inverse)
         elif inverse:
             moved, log_slope = compiled_inverse(values, raw, self.bins)
         else:
             moved, log_slope = compiled_forward(values, raw, self.bins)
-        both = tf.concat([tf.gather(points, self.given, axis=1), moved], axis=1)
+        both = tf.concat([tf.gather(points, self._given, axis=1), moved], axis=1)
         return tf.gather(both, self._order, axis=1), log_slope
 
     def get_config(self) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def compiled_forward(values: Any, raw: Any, bins: int) -> tuple[Any, Any]:
 
         return (result, log_slope), chain
 
-    return spline(values, raw)  # type: ignore[no-any-return]
+    return spline(tf.convert_to_tensor(values), tf.convert_to_tensor(raw))  # type: ignore[no-any-return]
 
 
 def compiled_inverse(values: Any, raw: Any, bins: int) -> tuple[Any, Any]:
