@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backend import keras
-from .settings import DQNSettings
 
 ACTIONS = 2
 
@@ -16,7 +15,43 @@ Standard = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Mean and variance of each state component."""
 
 
-def build_network(settings: DQNSettings, standard: Standard | None = None) -> Any:
+class NetworkSettings(Protocol):
+    """What decides a network: `DQNSettings`, or those of another agent with such a network."""
+
+    @property
+    def architecture(self) -> str:
+        """Kind of the hidden layers: dense or lstm."""
+
+    @property
+    def layers(self) -> int:
+        """Number of hidden layers."""
+
+    @property
+    def units(self) -> int:
+        """Units in each of them."""
+
+    @property
+    def dropout(self) -> float:
+        """Fraction of the last hidden layer's units dropped while training."""
+
+    @property
+    def dueling(self) -> bool:
+        """Whether the last layer is split into value and advantage."""
+
+    @property
+    def standardise(self) -> bool:
+        """Whether the input is standardised."""
+
+    @property
+    def components(self) -> int:
+        """Size of the input."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the weights."""
+
+
+def build_network(settings: NetworkSettings, standard: Standard | None = None) -> Any:
     """Build the network with fresh weights, which depend on ``settings.seed`` only.
 
     It is a functional Keras model of plain layers, so that it can be saved and loaded in safe
@@ -78,7 +113,7 @@ def build_network(settings: DQNSettings, standard: Standard | None = None) -> An
     return keras().Model(state, value + (advantage - mean), name="q")
 
 
-def _seeds(settings: DQNSettings) -> list[int]:
+def _seeds(settings: NetworkSettings) -> list[int]:
     """Enough independent seeds for the layers."""
     state = np.random.SeedSequence(settings.seed).generate_state(2 * settings.layers + 3)
     return [int(seed) for seed in state >> 1]

@@ -63,8 +63,8 @@ class PolicyGradientSettings(BaseModel):
     state_dim: int | None = None
     layers: _Count = 4
     units: _Count = 64
-    steps: _Count = 1500
-    jets: Annotated[int, Field(ge=10)] = 300
+    steps: _Count = 600
+    jets: Annotated[int, Field(ge=10)] = 200
     background: Annotated[float, Field(gt=0, lt=1)] = 0.4
     learning_rate: _Positive = 2e-3
     final_learning_rate: _Positive = 2e-5
@@ -75,7 +75,7 @@ class PolicyGradientSettings(BaseModel):
     final_width: _Positive = 5.0
     background_weight: Annotated[float, Field(ge=0)] = 1.0
     validate_every: _Count = 100
-    checkpoint_every: _Count = 300
+    checkpoint_every: _Count = 200
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
     # The network's other properties, as `dqn.network` and `dqn.onnx_export` ask for them.
