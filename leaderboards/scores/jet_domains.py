@@ -227,7 +227,7 @@ class _Draws:
         )
 
     def estimate(self, rows: Floats) -> Estimate:
-        # Resampling adds its own distance to every distance: the spread is right, its centre is not.
+        # Resampling adds a distance of its own: the spread is right, the centre is not.
         return estimate(float(rows[0]), rows[1:] - (rows[1:].mean() - rows[0]))
 
 
