@@ -18,7 +18,7 @@ of the data themselves is no part of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -712,61 +712,48 @@ def closure_score(
         np.stack([closure_data(official, number).central for number in range(len(fits))]) - law
     )
     along = _along_main_directions(replicas, EXPLAINED_VARIANCE)
+    # Products of all pairs of replicas give the chi2 of every weighted mean.
+    pairs = np.einsum("frp,fsp->frs", replicas, replicas)
+    with_noise = np.einsum("frp,fp->fr", replicas, noise)
     of_law = (noise**2).sum(axis=-1)
     ideal = math.erf(math.sqrt(0.5))  # 0.683
 
-    def quantities(
-        means: NDArray[np.float64],
-        variances: NDArray[np.float64],
-        along_means: NDArray[np.float64],
-        along_sigmas: NDArray[np.float64],
-        chosen: NDArray[np.int64],
+    def of_fit(counts: NDArray[np.int64], number: int) -> tuple[float, float, float, float]:
+        """Bias, variance, excess of chi2 and rate within one sigma of one fit."""
+        total = int(counts.sum())
+        weights = counts / total
+        bias = float(weights @ pairs[number] @ weights)
+        variance = float(weights @ np.diag(pairs[number])) - bias
+        excess = (bias - 2.0 * float(weights @ with_noise[number])) / float(of_law[number])
+        mean = weights @ along[number]
+        sigma2 = (weights @ along[number] ** 2 - mean**2) * total / (total - 1)
+        rate = float((mean**2 < sigma2).mean())
+        return bias / len(data), variance / len(data), excess, rate
+
+    def all_fits(
+        counts: Sequence[NDArray[np.int64]], chosen: NDArray[np.int64]
     ) -> dict[str, float]:
-        bias = (means**2).mean(axis=-1)
-        excess = ((noise[chosen] - means) ** 2).sum(axis=-1) / of_law[chosen] - 1.0
-        ratio = float(np.sqrt(bias.mean() / variances.mean()))
-        rate = float((np.abs(along_means) < along_sigmas).mean())
+        parts = [of_fit(count, int(number)) for count, number in zip(counts, chosen, strict=True)]
+        bias, variance, excess, rate = np.mean(parts, axis=0)
+        ratio = math.sqrt(bias / variance)
         return {
             "R_bv": ratio,
-            "xi_1sigma": rate,
-            "delta_chi2": float(excess.mean()),
-            "bias": float(bias.mean()),
-            "variance": float(variances.mean()),
+            "xi_1sigma": float(rate),
+            "delta_chi2": float(excess),
+            "bias": float(bias),
+            "variance": float(variance),
             "R_bv_off": abs(ratio - 1.0),
-            "xi_off": abs(rate - ideal),
+            "xi_off": abs(float(rate) - ideal),
         }
 
-    def of_counts(counts: NDArray[np.int64], number: int) -> tuple[NDArray[np.float64], ...]:
-        """Mean, variance and their counterparts along the directions, of weighted replicas."""
-        weights = counts / counts.sum()
-        mean = weights @ replicas[number]
-        square = float(weights @ (replicas[number] ** 2).sum(axis=-1))
-        variance = (square - float(mean @ mean)) / len(mean)
-        along_mean = weights @ along[number]
-        total = counts.sum()
-        along_variance = (weights @ along[number] ** 2 - along_mean**2) * total / (total - 1)
-        return mean, np.array(variance), along_mean, np.sqrt(np.maximum(along_variance, 0.0))
-
-    def all_quantities(
-        counts: tuple[NDArray[np.int64], ...], chosen: NDArray[np.int64]
-    ) -> dict[str, float]:
-        parts = [
-            of_counts(count, int(number)) for count, number in zip(counts, chosen, strict=True)
-        ]
-        means, variances, along_means, along_sigmas = (
-            np.stack(column) for column in zip(*parts, strict=True)
-        )
-        return quantities(means, variances, along_means, along_sigmas, chosen)
-
     number_of_fits, per_fit = fits.shape[:2]
-    whole = np.ones(per_fit, np.int64)
     every = np.arange(number_of_fits)
-    value = all_quantities((whole,) * number_of_fits, every)
-    drawn: list[dict[str, float]] = []
+    value = all_fits([np.ones(per_fit, np.int64)] * number_of_fits, every)
     sizes = (number_of_fits, *(per_fit,) * number_of_fits)
-    for of_fits, *of_replicas in resample_counts(sizes, resamples, seed):
-        chosen = np.repeat(every, of_fits)
-        drawn.append(all_quantities(tuple(of_replicas), chosen))
+    drawn = [
+        all_fits(of_replicas, np.repeat(every, of_fits))
+        for of_fits, *of_replicas in resample_counts(sizes, resamples, seed)
+    ]
     out = {
         name: estimate(number, np.array([one[name] for one in drawn]))
         for name, number in value.items()
@@ -790,7 +777,8 @@ class _Resampled:
 
     def sums_of_mean(self, residuals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Chi2 of the mean of each resample, shape (resamples,)."""
-        return np.asarray(((self._weights @ residuals) ** 2).sum(axis=-1))
+        pairs = residuals @ residuals.T
+        return np.asarray(((self._weights @ pairs) * self._weights).sum(axis=-1))
 
     def of_spread(self, residuals: NDArray[np.float64]) -> Estimate:
         """Mean chi2 of the replicas minus that of their mean."""
