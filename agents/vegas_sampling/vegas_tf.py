@@ -134,7 +134,7 @@ class VegasTensorFlow(Vegas):
         calls: int,
         seed: int = 0,
     ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        """Derivative of an integral with respect to parameters of its integrand.
+        """Differentiate an integral with respect to parameters of its integrand.
 
         The points come from the grid as `integrate` has left it, which does not depend on the
         parameters: the derivative of the estimate is an unbiased estimate of the derivative.
