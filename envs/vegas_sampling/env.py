@@ -60,7 +60,8 @@ class VegasSamplingEnv(gymnasium.Env[Any, Any]):
     The damping is linear in the action; the share is 2^(4 (action - 1)).
 
     An iteration takes at least 1/256 of the whole budget, and all that is left if less than that
-    would remain. The iteration that spends the budget always counts.
+    would remain. The iteration that spends the budget always counts. An iteration whose weights
+    are all zero never does.
 
     ## Observation Space
 

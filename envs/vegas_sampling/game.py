@@ -213,7 +213,8 @@ def play(episodes, row, budget, log2_share, keep):  # type: ignore[no-untyped-de
     # Variance of the mean; rounding of equal weights must not make it vanish.
     variance = max((squares / calls - mean * mean) / (calls - 1.0), (1e-14 * mean) ** 2, 1e-300)
     sums = episodes.sums[row]
-    counts = keep or terminated
+    # An iteration that sees nothing at all says nothing, not even how wrong it is.
+    counts = (keep or terminated) and mean > 0.0
     if counts:
         sums[0] += 1.0 / variance
         sums[1] += mean / variance
@@ -226,7 +227,7 @@ def play(episodes, row, budget, log2_share, keep):  # type: ignore[no-untyped-de
     before = episodes.score[row]
     if counts:
         estimate, error = sums[1] / sums[0], 1.0 / math.sqrt(sums[0])
-        quoted = error / estimate if estimate > 0.0 else 1.0
+        quoted = error / estimate
         true = estimate / episodes.exact[row] - 1.0
         episodes.score[row] = 0.5 * math.log10(budget * (true * true + quoted * quoted))
     return before - episodes.score[row], terminated
@@ -277,9 +278,7 @@ def _reckon(statistics, sums, budget, calls, mean, variance, largest, counts):  
         estimate, error = sums[1] / sums[0], 1.0 / math.sqrt(sums[0])
         statistics[_COUNTED] = sums[4] / budget
         statistics[_COUNTED_ITERATIONS] = math.log2(1.0 + sums[3])
-        statistics[_QUOTED_SCORE] = (
-            math.log10(math.sqrt(budget) * error / estimate) if estimate > 0.0 else 9.0
-        )
+        statistics[_QUOTED_SCORE] = math.log10(math.sqrt(budget) * error / estimate)
         if sums[3] > 1.0:
             chi2 = max(sums[2] - sums[1] * estimate, 0.0) / (sums[3] - 1.0)
             statistics[_CHI2] = math.log10(1.0 + chi2)

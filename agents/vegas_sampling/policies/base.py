@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ class Policy(Parameterised, abc.ABC):
         The game that it plays, ``"VegasSampling-v0"`` or ``"VegasGrid-v0"``.
     """
 
-    environment: ClassVar[str] = "VegasSampling-v0"
+    environment = "VegasSampling-v0"
 
     def begin(self) -> None:
         """Prepare to play; a policy with random numbers starts them anew."""

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from ....envs.vegas_sampling.setup import NUMBERS, checked_budget
 from .evaluation import play
-from .linear import ACTIONS, FEATURES, LinearPolicy
+from .imitation import demonstrations
+from .linear import COLUMNS, LinearPolicy
 from .schedules import Vegas
 
 Progress = Callable[[int, dict[str, float]], None]
@@ -51,12 +52,12 @@ class SearchSettings:
     """
 
     budget: int = 200_000
-    generations: int = 40
-    population: int = 40
-    elite: int = 8
-    games: int = 40
+    generations: int = 16
+    population: int = 24
+    elite: int = 5
+    games: int = 20
     smoothing: float = 0.7
-    least_spread: float = 0.05
+    least_spread: float = 0.02
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -71,12 +72,18 @@ class SearchSettings:
             raise ValueError("smoothing must be in (0, 1] and least_spread not negative")
 
 
-def start() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and spread of the weights to start with: constant actions near VEGAS's."""
-    mean = np.zeros((len(ACTIONS), 1 + len(FEATURES)))
-    mean[:, 0] = 0.0, 0.2, 0.3
-    spread = np.full_like(mean, 0.15)
-    spread[:, 0] = 0.3
+SPREAD, SPREAD_OF_CONSTANTS = 0.05, 0.15
+"""Standard deviations of the weights at the start."""
+
+
+def start(seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and spread of the weights to start with: a linear fit to a good schedule's actions."""
+    inputs, actions = demonstrations(seed)
+    columns = inputs[:, COLUMNS].astype(np.float64)
+    design = np.column_stack([np.ones(len(columns)), columns])
+    mean = np.linalg.lstsq(design, actions.astype(np.float64), rcond=None)[0].T
+    spread = np.full_like(mean, SPREAD)
+    spread[:, 0] = SPREAD_OF_CONSTANTS
     return mean, spread
 
 
@@ -162,7 +169,7 @@ def _state(
 ) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
     """Where the search stands."""
     if not path.exists():
-        return 0, *start()
+        return 0, *start(settings.seed)
     try:
         state = json.loads(path.read_text())
         stored = SearchSettings(**state["settings"])

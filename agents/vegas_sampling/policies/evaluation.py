@@ -177,10 +177,11 @@ def play(
         idle |= terminated
     so_far = progress(episodes, budget)
     worth = verdict(episodes, so_far["estimate"])
+    estimate, error = so_far["estimate"], so_far["error"]
     return Games(
         score=worth["score"],
         true_error=worth["true_error"],
-        quoted_error=so_far["error"] / so_far["estimate"],
+        quoted_error=np.divide(error, estimate, out=np.zeros(games), where=estimate > 0.0),
         iterations=so_far["iterations"],
         dimension=episodes.parameters[:, 1].astype(np.int64),
         kind=episodes.parameters[:, 0].astype(np.int64),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,7 +31,8 @@ FEATURES = (
 )
 """Features that a linear policy looks at, beside a constant."""
 
-_COLUMNS = [NAMES.index(name) for name in FEATURES]
+COLUMNS = [NAMES.index(name) for name in FEATURES]
+"""Their places in what `features.features` returns."""
 
 
 class LinearPolicy(Policy):
@@ -51,7 +52,7 @@ class LinearPolicy(Policy):
         If there are not 3 x 11 finite weights.
     """
 
-    name: ClassVar[str] = "linear"
+    name = "linear"
 
     def __init__(self, weights: ArrayLike, origin: dict[str, Any] | None = None) -> None:
         self.weights = np.asarray(weights, np.float64)
@@ -67,7 +68,7 @@ class LinearPolicy(Policy):
 
     def act(self, observation: Observation) -> NDArray[np.float32]:
         """Multiply."""
-        seen = features(observation)[:, _COLUMNS].astype(np.float64)
+        seen = features(observation)[:, COLUMNS].astype(np.float64)
         actions = self.weights[:, 0] + seen @ self.weights[:, 1:].T
         return np.clip(actions, -1.0, 1.0).astype(np.float32)
 

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class NetworkPolicy(Policy):
         If the layers do not fit each other, the features or the actions.
     """
 
-    name: ClassVar[str] = "ppo"
+    name = "ppo"
 
     def __init__(self, layers: Sequence[Layer], origin: dict[str, Any] | None = None) -> None:
         self.layers = [(np.asarray(w, np.float64), np.asarray(b, np.float64)) for w, b in layers]

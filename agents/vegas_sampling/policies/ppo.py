@@ -24,8 +24,8 @@ from ....envs.vegas_sampling.setup import Observation, checked_budget
 from ....envs.vegas_sampling.vector_env import VegasSamplingVectorEnv
 from .evaluation import evaluate_policy
 from .features import LARGEST, NAMES, features
+from .imitation import demonstrations
 from .network import NetworkPolicy
-from .schedules import Geometric
 
 if TYPE_CHECKING:
     from stable_baselines3 import PPO
@@ -69,8 +69,8 @@ class TrainingSettings:
     """
 
     budget: int = 200_000
-    steps: int = 400_000
-    games: int = 128
+    steps: int = 300_000
+    games: int = 96
     steps_per_round: int = 32
     batch: int = 512
     epochs: int = 8
@@ -80,8 +80,8 @@ class TrainingSettings:
     log_spread: float = -1.2
     width: int = 64
     imitation_steps: int = 2000
-    validation_every: int = 10
-    validation_games: int = 200
+    validation_every: int = 8
+    validation_games: int = 150
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -98,10 +98,6 @@ class TrainingSettings:
     def round_size(self) -> int:
         """Environment steps between two updates."""
         return self.games * self.steps_per_round
-
-
-TEACHER = Geometric(first_alpha=1.5, last_alpha=0.5, growth=1.2, iterations=20, warm_up=5)
-"""The schedule that the network imitates at first."""
 
 
 def train(
@@ -142,7 +138,8 @@ def train(
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     record = _Record(target, settings)
-    model = _model(settings, record.done)
+    scores: list[float] = []
+    model = _model(settings, record.done, scores)
     if record.done:
         state = torch.load(target / "checkpoint.pt", weights_only=True)
         model.policy.load_state_dict(state["policy"])
@@ -155,11 +152,12 @@ def train(
         start = time.perf_counter()
         model.learning_rate = settings.learning_rate * (1.0 - (number - 1) / rounds)
         model._setup_lr_schedule()
+        scores.clear()
         model.learn(settings.round_size, reset_num_timesteps=number == record.done + 1)
         steps = number * settings.round_size
         numbers = {
             "steps": steps,
-            "score": float(np.mean(model.env.take_scores() or [np.nan])),
+            "score": float(np.mean(scores or [np.nan])),
             "spread": float(model.policy.log_std.detach().exp().mean()),
             "steps_per_second": settings.round_size / (time.perf_counter() - start),
         }
@@ -238,14 +236,14 @@ def export(model: PPO, settings: TrainingSettings) -> NetworkPolicy:
     return NetworkPolicy(layers, {"method": "ppo", **dataclasses.asdict(settings)})
 
 
-def _model(settings: TrainingSettings, rounds_done: int) -> PPO:
+def _model(settings: TrainingSettings, rounds_done: int, scores: list[float]) -> PPO:
     from stable_baselines3 import PPO
 
     seed = int(np.random.default_rng([settings.seed, rounds_done]).integers(2**31))
     envs = VegasSamplingVectorEnv(settings.games, "SameStep", budget=settings.budget)
     return PPO(
         "MlpPolicy",
-        _adapter(envs, seed),
+        _adapter(envs, seed, scores),
         learning_rate=settings.learning_rate,
         n_steps=settings.steps_per_round,
         batch_size=settings.batch,
@@ -263,22 +261,12 @@ def _model(settings: TrainingSettings, rounds_done: int) -> PPO:
 
 
 def _imitate(model: PPO, settings: TrainingSettings) -> None:
-    """Fit the network to the schedule's actions in games that stray from the schedule."""
+    """Fit the network to the schedule's actions."""
     import torch
 
-    envs = VegasSamplingVectorEnv(256, "SameStep", budget=20_000)
-    observation, _ = envs.reset(seed=settings.seed)
+    inputs, targets = demonstrations(settings.seed)
     random = np.random.default_rng(settings.seed)
-    seen, wanted = [], []
-    for _ in range(60):
-        action = TEACHER.act(observation)
-        seen.append(features(observation))
-        wanted.append(action)
-        strayed = action + random.normal(0.0, 0.3, action.shape)
-        observation = envs.step(np.clip(strayed, -1.0, 1.0))[0]
-    # Keep is a yes or no: half of the way is clear enough and leaves room to change its mind.
-    inputs, targets = np.concatenate(seen), np.concatenate(wanted) * np.array([1.0, 1.0, 0.5])
-    x, y = torch.as_tensor(inputs), torch.as_tensor(targets.astype(np.float32))
+    x, y = torch.as_tensor(inputs), torch.as_tensor(targets)
     network = torch.nn.Sequential(model.policy.mlp_extractor.policy_net, model.policy.action_net)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     for _ in range(settings.imitation_steps):
@@ -289,8 +277,11 @@ def _imitate(model: PPO, settings: TrainingSettings) -> None:
         optimizer.step()
 
 
-def _adapter(envs: VegasSamplingVectorEnv, seed: int) -> Any:
-    """Give the vector environment, seen through features, the interface of Stable-Baselines3."""
+def _adapter(envs: VegasSamplingVectorEnv, seed: int, scores: list[float]) -> Any:
+    """Give the vector environment, seen through features, the interface of Stable-Baselines3.
+
+    Final scores are appended to ``scores``.
+    """
     import gymnasium
     from stable_baselines3.common.vec_env import VecEnv
 
@@ -299,13 +290,7 @@ def _adapter(envs: VegasSamplingVectorEnv, seed: int) -> Any:
     class Adapter(VecEnv):
         def __init__(self) -> None:
             self._first_seed: int | None = seed
-            self._scores: list[float] = []
             super().__init__(envs.num_envs, space, action_space())
-
-        def take_scores(self) -> list[float]:
-            """Return the final scores since the last call."""
-            scores, self._scores = self._scores, []
-            return scores
 
         def reset(self) -> NDArray[np.float32]:
             observation, _ = envs.reset(seed=self._first_seed)
@@ -323,7 +308,7 @@ def _adapter(envs: VegasSamplingVectorEnv, seed: int) -> Any:
                 terminal = features(last)
                 for game in np.flatnonzero(ended):
                     infos[game] = {"terminal_observation": terminal[game]}
-                self._scores += info["final_info"]["score"][ended].tolist()
+                scores.extend(info["final_info"]["score"][ended].tolist())
             return features(observation), reward.astype(np.float32), ended, infos
 
         def close(self) -> None:

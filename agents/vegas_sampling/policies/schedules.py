@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ _WARM_UP = Allowed("0 to 255", lambda n: 0 <= n <= 255, whole=True)
 class Plain(Policy):
     """Plain Monte Carlo: all calls in one iteration on the uniform grid."""
 
-    name: ClassVar[str] = "plain"
+    name = "plain"
 
     def act(self, observation: Observation) -> NDArray[np.float32]:
         """Spend everything."""
@@ -41,8 +40,8 @@ class Random(Policy):
         Non-negative integer.
     """
 
-    name: ClassVar[str] = "random"
-    size: ClassVar[int] = 3
+    name = "random"
+    size = 3
     seed: int = parameter(0, Allowed("seed >= 0", lambda n: n >= 0, whole=True))
 
     def __post_init__(self) -> None:
@@ -63,9 +62,9 @@ class Random(Policy):
 class RandomGrid(Random):
     """Random grids in `VegasGrid-v0`; parameters as in `Random`."""
 
-    name: ClassVar[str] = "random-grid"
-    environment: ClassVar[str] = "VegasGrid-v0"
-    size: ClassVar[int] = CELLS + 2
+    name = "random-grid"
+    environment = "VegasGrid-v0"
+    size = CELLS + 2
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Vegas(Policy):
         How many of them do not count.
     """
 
-    name: ClassVar[str] = "vegas"
+    name = "vegas"
     alpha: float = parameter(1.5, _ALPHA)
     iterations: int = parameter(10, _ITERATIONS)
     warm_up: int = parameter(0, _WARM_UP)
@@ -117,7 +116,7 @@ class Geometric(Policy):
         How many of them do not count.
     """
 
-    name: ClassVar[str] = "geometric"
+    name = "geometric"
     first_alpha: float = parameter(2.0, _ALPHA)
     last_alpha: float = parameter(0.5, _ALPHA)
     growth: float = parameter(1.3, Allowed("1 <= growth <= 10", lambda g: 1.0 <= g <= 10.0))
@@ -146,8 +145,8 @@ class VegasOnGrid(Policy):
         As in `Vegas`.
     """
 
-    name: ClassVar[str] = "vegas-on-grid"
-    environment: ClassVar[str] = "VegasGrid-v0"
+    name = "vegas-on-grid"
+    environment = "VegasGrid-v0"
     alpha: float = parameter(1.5, _ALPHA)
     iterations: int = parameter(10, _ITERATIONS)
     warm_up: int = parameter(0, _WARM_UP)

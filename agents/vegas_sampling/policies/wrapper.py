@@ -20,9 +20,8 @@ def flat(observation: Observation) -> NDArray[np.float32]:
     """Observations as `gymnasium.wrappers.FlattenObservation` gives them, shape (n, 1048)."""
     space = observation_space()
     games = len(observation["axes"])
-    return np.stack(
-        [flatten(space, {k: v[game] for k, v in observation.items()}) for game in range(games)]
-    )
+    rows = ({name: values[game] for name, values in observation.items()} for game in range(games))
+    return np.stack([np.asarray(flatten(space, row)) for row in rows])
 
 
 VIEWS: dict[str, Callable[[Observation], Any]] = {
@@ -76,7 +75,7 @@ class GymnasiumPolicy(Policy):
         if not (callable(getattr(policy, "predict", None)) or callable(policy)):
             raise ValueError("the policy is neither callable nor has it a method predict")
         self.name = name
-        self.environment = environment  # type: ignore[misc]
+        self.environment = environment
         self._policy = policy
         self._view = VIEWS[view]
         self._parameters = dict(parameters or {})

@@ -1,0 +1,168 @@
+"""Commands of the game of VEGAS: search a linear policy, train a network, evaluate policies.
+
+Run:  python -m hepgym.agents.vegas_sampling.policies evaluate vegas geometric linear ppo
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ...parameters import Parameters
+from . import POLICIES, make_policy
+from .cross_entropy import SearchSettings, search
+from .evaluation import BUDGET, EPISODES, Evaluation, evaluate_policy
+from .ppo import TrainingSettings, train
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command."""
+    parser = argparse.ArgumentParser(prog="python -m hepgym.agents.vegas_sampling.policies")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, settings, words in (
+        ("search", SearchSettings, "search a linear policy by the cross-entropy method"),
+        ("train", TrainingSettings, "train a network by PPO (needs Stable-Baselines3)"),
+    ):
+        command = commands.add_parser(name, help=words)
+        command.add_argument("--output", type=Path, required=True, help="folder of the run")
+        for field in dataclasses.fields(settings):
+            option = f"--{field.name.replace('_', '-')}"
+            kind = type(field.default)
+            command.add_argument(option, type=kind, default=field.default, help="%(default)s")
+    command = commands.add_parser("evaluate", help="play held-out integrands")
+    command.add_argument(
+        "policy",
+        nargs="+",
+        help=f"one of {', '.join(POLICIES)}; vegas:alpha=0.5 sets a parameter; a file of a "
+        "trained policy (.json or .npz) takes its place",
+    )
+    command.add_argument("--budget", type=int, default=BUDGET, help="%(default)s")
+    command.add_argument("--episodes", type=int, default=EPISODES, help="%(default)s")
+    command.add_argument("--split", default="test", help="%(default)s")
+    command.add_argument("--seed", type=int, default=0, help="%(default)s")
+    command.add_argument("--output", type=Path, help="JSON file for the scores of all games")
+    options = vars(parser.parse_args(arguments))
+    name = options.pop("command")
+    try:
+        if name == "evaluate":
+            _evaluate(**options)
+        else:
+            _learn(name, options.pop("output"), options)
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on from here")
+
+
+def _learn(name: str, output: Path, values: dict[str, Any]) -> None:
+    if name == "search":
+        settings = SearchSettings(**values)
+        with _bar("generations", settings.generations) as show:
+            policy: Any = search(settings, output, progress=show)
+        print(f"policy: {output / 'linear.json'}")
+    else:
+        training = TrainingSettings(**values)
+        with _bar("steps", training.steps) as show:
+            policy = train(training, output, progress=show)
+        print(f"policy: {output / 'ppo.npz'}")
+    split = "validation"
+    usual = evaluate_policy(make_policy("vegas"), budget=policy.origin["budget"], split=split)
+    _table([usual, evaluate_policy(policy, budget=policy.origin["budget"], split=split)])
+
+
+class _bar:  # noqa: N801 (used like a function)
+    """Show a bar with the numbers of the log."""
+
+    def __init__(self, unit: str, total: int) -> None:
+        self._bars = Progress(
+            TextColumn(unit),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(),
+        )
+        self._task = self._bars.add_task(unit, total=total, numbers="")
+        self._total = total
+
+    def __enter__(self) -> Callable[[int, dict[str, float]], None]:
+        self._bars.start()
+        return self.show
+
+    def show(self, done: int, numbers: dict[str, float]) -> None:
+        shown = ("mean_difference", "elite_difference", "score", "validation_median")
+        words = "  ".join(f"{n} {numbers[n]:.3f}" for n in shown if n in numbers)
+        self._bars.update(self._task, completed=min(done, self._total), numbers=words)
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+
+def _evaluate(
+    policy: list[str], budget: int, episodes: int, split: str, seed: int, output: Path | None
+) -> None:
+    policies = [_parsed(word) for word in policy]
+    evaluations = []
+    for each in policies:
+        evaluations.append(
+            evaluate_policy(each, budget=budget, episodes=episodes, split=split, seed=seed)
+        )
+        if output is not None:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_text(json.dumps([_plain(e) for e in evaluations], indent=1) + "\n")
+    _table(evaluations)
+
+
+def _parsed(word: str) -> Any:
+    """Make a policy from a word of the command line."""
+    if word.endswith(".json"):
+        return make_policy("linear", model=Path(word))
+    if word.endswith(".npz"):
+        return make_policy("ppo", model=Path(word))
+    name, _, rest = word.partition(":")
+    parameters: Parameters = {}
+    for part in rest.split(",") if rest else []:
+        key, equals, value = part.partition("=")
+        try:
+            parameters[key] = int(value) if value.lstrip("-").isdigit() else float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ValueError(f"{part!r} in {word!r} must be PARAMETER=NUMBER")
+    return make_policy(name, **parameters)
+
+
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    content = dataclasses.asdict(evaluation)
+    games = {name: getattr(evaluation.games, name).tolist() for name in content["games"]}
+    return content | {"games": games}
+
+
+def _table(evaluations: list[Evaluation]) -> None:
+    """Print medians and differences to the first VEGAS, or else to the first policy."""
+    first = evaluations[0]
+    usual = next((e for e in evaluations if e.policy == "vegas" and e.parameters["alpha"] == 1.5),
+                 first)  # fmt: skip
+    print(
+        f"{first.split} split, {len(first.games.score)} games, budget {first.budget:,}, seed "
+        f"{first.seed}; median score, paired difference to {usual.policy}, 95 % intervals"
+    )
+    for e in evaluations:
+        words = ",".join(f"{k}={v}" for k, v in e.parameters.items())
+        m, d = e.median, e.difference(usual)
+        kinds = "  ".join(f"{kind} {value:.2f}" for kind, value in e.by_kind().items())
+        print(
+            f"{e.policy + (f':{words}' if words else ''):58s} {m.value:6.3f} [{m.low95:.3f}, "
+            f"{m.high95:.3f}]  {d.value:+.3f} [{d.low95:+.3f}, {d.high95:+.3f}]  "
+            f"coverage {e.coverage():.2f}  iterations {e.games.iterations.mean():.1f}  {kinds}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What learning starts from: how a good schedule acts, also where it would not have gone itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....envs.vegas_sampling.vector_env import VegasSamplingVectorEnv
+from .features import features
+from .schedules import Geometric
+
+TEACHER = Geometric(first_alpha=1.5, last_alpha=0.5, growth=1.2, iterations=20, warm_up=5)
+"""The schedule that is imitated."""
+
+BUDGET = 20_000
+GAMES, STEPS = 256, 60
+STRAYING = 0.3
+"""Standard deviation of what is added to the schedule's actions before they are played."""
+
+
+def demonstrations(seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Play games on the training split and note what the schedule would do.
+
+    Parameters
+    ----------
+    seed
+        Non-negative integer.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Features, float32 (n, features), and actions, float32 (n, 3). The action to keep is
+        halved: that is clear enough and leaves room to change one's mind.
+    """
+    envs = VegasSamplingVectorEnv(GAMES, "SameStep", budget=BUDGET)
+    observation, _ = envs.reset(seed=seed)
+    random = np.random.default_rng(seed)
+    seen, wanted = [], []
+    for _ in range(STEPS):
+        action = TEACHER.act(observation)
+        seen.append(features(observation))
+        wanted.append(action * np.array([1.0, 1.0, 0.5], np.float32))
+        strayed = action + random.normal(0.0, STRAYING, action.shape)
+        observation = envs.step(np.clip(strayed, -1.0, 1.0))[0]
+    return np.concatenate(seen), np.concatenate(wanted)
