@@ -35,8 +35,8 @@ def load(source: str | PathLike[str] = DEFAULT_ID) -> DISData:
     Parameters
     ----------
     source
-        The id of a bundled dataset or the path of a file in the same format, ``.npz`` or
-        ``.root``.
+        The id of a bundled dataset, a folder that the builder made, or a file in the same format,
+        ``.npz`` or ``.root``.
 
     Returns
     -------
@@ -49,19 +49,17 @@ def load(source: str | PathLike[str] = DEFAULT_ID) -> DISData:
     """
     from .files import read_data, read_root
 
-    name = fspath(source)
-    if name in SPECS or (name.startswith("parton_distributions/") and not Path(name).suffix):
-        return read_data(spec(name).folder / DATA_FILE)
-    return read_root(Path(name)) if name.endswith(".root") else read_data(Path(name))
+    file = _file(source, DATA_FILE)
+    return read_root(file) if file.suffix == ".root" else read_data(file)
 
 
-def load_evolution(dataset_id: str = DEFAULT_ID) -> EvolutionTable:
+def load_evolution(source: str | PathLike[str] = DEFAULT_ID) -> EvolutionTable:
     """Load the tables that evolve distributions from Q0 to other scales.
 
     Parameters
     ----------
-    dataset_id
-        The id of a bundled dataset.
+    source
+        The id of a bundled dataset, a folder that the builder made, or its ``evolution.npz``.
 
     Returns
     -------
@@ -75,5 +73,13 @@ def load_evolution(dataset_id: str = DEFAULT_ID) -> EvolutionTable:
     from .evolution import from_arrays
     from .files import read_npz
 
-    file = spec(dataset_id).folder / EVOLUTION_FILE
+    file = _file(source, EVOLUTION_FILE)
     return from_arrays(read_npz(file), str(file))
+
+
+def _file(source: str | PathLike[str], name: str) -> Path:
+    """File of a dataset that is given by its id, its folder or the file itself."""
+    text = fspath(source)
+    if text.startswith("parton_distributions/") and not Path(text).suffix:
+        return spec(text).folder / name
+    return Path(text) / name if Path(text).is_dir() else Path(text)

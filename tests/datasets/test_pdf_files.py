@@ -27,6 +27,7 @@ def test_npz_round_trip(data, tmp_path):
     file = tmp_path / "folder" / "data.npz"
     digest = write_data(file, data)
     assert content_hash(to_arrays(parton_distributions.load(file))) == digest
+    assert content_hash(to_arrays(parton_distributions.load(file.parent))) == digest
     again = tmp_path / "again.npz"
     write_data(again, data)
     assert again.read_bytes() == file.read_bytes()
@@ -113,7 +114,7 @@ def described(arrays, **changes):
 )
 def test_spoiled_files(data, tmp_path, spoil, message):
     file = tmp_path / "spoiled.npz"
-    write_npz(file, spoil(to_arrays(data)))
+    write_npz(file, spoil(to_arrays(data.select(np.arange(0, len(data), 50)))))
     with pytest.raises(DatasetError, match=message) as caught:
         parton_distributions.load(file)
     assert "spoiled.npz" in str(caught.value)
