@@ -163,7 +163,11 @@ class Player(Protocol):
         ...
 
 
-_FAMILIES = {"jet_grooming": "jet_grooming", "jet_domains": "jet_domains"}
+_FAMILIES = {
+    "jet_grooming": "jet_grooming",
+    "jet_domains": "jet_domains",
+    "pdf_fit": "pdf_fit",
+}
 """Name of the score module to the package of agents."""
 
 

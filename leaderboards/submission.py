@@ -233,9 +233,10 @@ def read_submission(folder: str | os.PathLike[str]) -> Submission:
     if manifest.created.utcoffset() != timedelta(0):
         raise SubmissionError(f"{MANIFEST_FILE}: field 'created' must be a time in UTC")
     try:
-        kinds = score_module(task(manifest.task)).PREDICTION_KINDS
+        own = task(manifest.task)
     except ValueError as error:
         raise SubmissionError(f"{MANIFEST_FILE}: field 'task': {error}") from None
+    kinds = own.kinds or tuple(score_module(own).PREDICTION_KINDS)
     if manifest.predictions.kind not in kinds:
         raise SubmissionError(
             f"{MANIFEST_FILE}: field 'predictions.kind' is {manifest.predictions.kind!r}, "

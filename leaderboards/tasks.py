@@ -70,6 +70,8 @@ class Task(BaseModel):
         Role ("signal", "background") to data set id.
     split
         The split that is scored.
+    kinds
+        The kinds of predictions that the board takes; empty for all that the score knows.
     score
         Name of the module in ``hepgym.leaderboards.scores``.
     parameters
@@ -90,6 +92,7 @@ class Task(BaseModel):
     title: Annotated[str, Field(min_length=1)]
     datasets: dict[str, Annotated[str, Field(pattern=_DATASET_ID)]]
     split: Literal["train", "validation", "test"] = "test"
+    kinds: tuple[str, ...] = ()
     score: Annotated[str, Field(pattern=r"^[a-z_]+$")]
     parameters: dict[str, Annotated[float, Field(allow_inf_nan=False)]]
     primary: str
@@ -142,6 +145,30 @@ TASKS: dict[str, Task] = {
                 "auc_B_to_A",
             ),
             baselines=("identity", "quantile-map", "noise-floor"),
+        ),
+        Task(
+            id="PDFFit-v0",
+            title="Fit parton distributions to deep-inelastic scattering",
+            datasets={"data": "parton_distributions/DIS-NLO-v1"},
+            kinds=("replicas",),
+            score="pdf_fit",
+            parameters={},
+            primary="chi2",
+            direction="lower is better",
+            columns=("chi2", "chi2_t0", "phi2", "replicas", "postfit"),
+            baselines=("n3fit", "genetic", "cma-es"),
+        ),
+        Task(
+            id="PDFClosure-v0",
+            title="Closure tests of fits of parton distributions",
+            datasets={"data": "parton_distributions/DIS-NLO-v1"},
+            kinds=("closure",),
+            score="pdf_fit",
+            parameters={},
+            primary="R_bv_off",
+            direction="lower is better",
+            columns=("R_bv_off", "R_bv", "xi_1sigma", "delta_chi2"),
+            baselines=("n3fit",),
         ),
     )
 }

@@ -1,0 +1,197 @@
+"""Fits of parton distributions for the command line, see `hepgym.agents.players.Player`."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.parton_distributions.splits import FOLDS
+from ...envs.pdf_fit.neural import NeuralSettings
+from ...leaderboards.board import Board, Entry
+from ...leaderboards.submission import Submission, write_submission
+from ...leaderboards.tasks import Task, load_test_data, score_module
+from ..players import AgentCard, Comparison, Order, Outcome, Progress
+from .methodology import chronological_fit, closure_fits, k_fold_fits
+from .plan import AGENTS
+from .results import FitFolder, distributions, surviving
+from .running import run as fit_and_draw
+from .searchers import SETTINGS
+
+TITLE = "Parton distributions"
+
+CLOSURE = "closure"
+"""Kind of predictions of closure tests."""
+
+_SUMMARIES = {
+    "n3fit": "One network, many replicas in one graph, cross-validation (arXiv:2109.02653).",
+    "genetic": "Nodal mutations with look-back stopping (arXiv:1410.8849).",
+    "cma-es": "Covariance matrix adaptation.",
+    "random": "Random search: the control.",
+}
+
+_PLAN = {"seed", "covariance", "training_fraction", "batch"}
+"""Settings of the fit as a whole; all others are the agent's."""
+
+
+def cards() -> list[AgentCard]:
+    """Every agent that fits."""
+    kinds = {"n3fit": NeuralSettings, **SETTINGS}
+    return [AgentCard(name, _SUMMARIES[name], dataclasses.asdict(kinds[name]())) for name in AGENTS]
+
+
+def run(task: Task, order: Order, progress: Progress) -> Outcome:
+    """Fit, draw, write a submission; arguments and errors as for `players.Player.run`.
+
+    Besides the agent's settings: ``replicas`` (10 by default), ``seed``, ``covariance``,
+    ``training_fraction`` and ``batch``; for real data ``lhapdf`` (name of an LHAPDF set to write),
+    ``folds`` and ``chronological`` (true makes the fits that these tests need as well); for closure
+    tests ``fits`` (10 by default).
+    """
+    if order.model:
+        raise ValueError("--model is for agents that were trained before, not for fits")
+    if order.agent not in AGENTS:
+        raise ValueError(f"there is no agent {order.agent!r}; choose one of {', '.join(AGENTS)}")
+    settings = dict(order.settings)
+    own = {name: settings.pop(name) for name in _PLAN & settings.keys()}
+    start = time.perf_counter()
+    if CLOSURE in task.kinds:
+        predictions, lines, figures, numbers = _closure(order, settings, own, progress)
+    else:
+        predictions, lines, figures, numbers = _real_data(order, settings, own, progress)
+    seconds = time.perf_counter() - start
+    submission = _write(task, order, predictions, {**settings, **own, **numbers}, seconds)
+    return Outcome(submission.manifest.label, submission, lines, figures)
+
+
+def train(
+    task: Task,
+    agent: str,
+    folder: Path,
+    changes: Mapping[str, Any],
+    *,
+    preset: str | None,
+    resume: bool,
+) -> None:
+    """Refuse: a fit is a training, and there is nothing to play afterwards."""
+    raise ValueError(
+        f"a fit is a training: use `hepgym run {task.id} --agent {agent}`, which goes on where it "
+        "stopped"
+    )
+
+
+def compare(task: Task, progress: Progress) -> Comparison:
+    """Put the entries of the board side by side."""
+    entries = Board(task.id).entries()
+    names = dict.fromkeys(name for entry in entries for name in entry.recomputed)
+    rows = [(name, *(str(entry.recomputed.get(name, "-")) for entry in entries)) for name in names]
+    return Comparison(
+        f"{task.id}: {task.title}", ("quantity", *(entry.label for entry in entries)), rows
+    )
+
+
+def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
+    """Give the shipped entries: fits take too long to be made again together.
+
+    docs/pdf_fit.md has the command that made each.
+    """
+    return Board(task.id, folder, shipped=None).entries()
+
+
+Made = tuple[dict[str, NDArray[np.float64]], list[str], list[Path], dict[str, Any]]
+
+
+def _real_data(
+    order: Order, settings: dict[str, Any], own: dict[str, Any], progress: Progress
+) -> Made:
+    replicas = settings.pop("replicas", 10)
+    lhapdf = settings.pop("lhapdf", None)
+    folds, chronological = settings.pop("folds", False), settings.pop("chronological", False)
+    spread: dict[str, Any] = {
+        "workers": order.workers,
+        "scheduler": order.scheduler,
+        "progress": progress,
+    }
+    found = fit_and_draw(
+        order.folder / "fit",
+        order.agent,
+        replicas,
+        settings,
+        lhapdf=lhapdf,
+        **spread,
+        **own,
+    )
+    predictions = {"xf": found.kept}
+    lines = found.lines()
+    if found.lhapdf:
+        lines.append(f"LHAPDF set: {found.lhapdf}")
+    common: dict[str, Any] = {"agent": order.agent, "settings": settings, **spread}
+    if folds:
+        k_fold_fits(order.folder / "folds", replicas, **common)
+        for fold in range(FOLDS):
+            where = order.folder / "folds" / f"without_fold_{fold}"
+            predictions[f"fold{fold}"] = _kept(where, replicas)
+    if chronological:
+        chronological_fit(order.folder / "before_hera", replicas, **common)
+        predictions["before_hera"] = _kept(order.folder / "before_hera", replicas)
+    return predictions, lines, found.figures, {"replicas": replicas}
+
+
+def _closure(
+    order: Order, settings: dict[str, Any], own: dict[str, Any], progress: Progress
+) -> Made:
+    fits, replicas = settings.pop("fits", 10), settings.pop("replicas", 20)
+    found = closure_fits(
+        order.folder / "fits",
+        fits,
+        replicas,
+        agent=order.agent,
+        settings=settings,
+        progress=progress,
+        workers=order.workers,
+        scheduler=order.scheduler,
+        **own,
+    )
+    lines = [f"{fits} fits of {replicas} replicas each"]
+    return {"xf": found.replicas}, lines, [], {"fits": fits, "replicas": replicas}
+
+
+def _kept(folder: Path, replicas: int) -> NDArray[np.float64]:
+    """Distributions of those replicas in a folder that pass all vetoes."""
+    every = FitFolder(folder).read_all(range(1, replicas + 1))
+    kept = surviving(every)
+    if len(kept) < 2:
+        raise ValueError(f"of {len(every)} replicas in {folder} fewer than 2 pass the vetoes")
+    return distributions(kept)
+
+
+def _write(
+    task: Task,
+    order: Order,
+    predictions: Mapping[str, NDArray[np.float64]],
+    settings: Mapping[str, Any],
+    seconds: float,
+) -> Submission:
+    (kind,) = task.kinds
+    data = load_test_data(task)
+    score = score_module(task).evaluate(kind, predictions, data, **task.parameters)
+    replicas = predictions["xf"].shape[-3]
+    return write_submission(
+        order.folder / "submission",
+        task,
+        agent=order.agent,
+        kind=kind,
+        predictions=predictions,
+        score=score,
+        wall_time_s=seconds,
+        hyperparameters=settings,
+        seeds=[int(settings.get("seed", 0))],
+        authors=order.authors,
+        description=order.description or f"{order.agent}, {replicas} replicas",
+        overwrite=order.overwrite,
+    )
