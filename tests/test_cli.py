@@ -223,7 +223,7 @@ def test_run_again(call, played, tmp_path, monkeypatch):
         ([TASK, "--agent", "soft-drop", "--set", "z_cut=high"], "z_cut is 'high' but must be"),
         ([TASK, "--agent", "soft-drop", "--set", "z_cut=[1]"], r"z_cut is \[1\] but must be"),
         ([TASK, "--agent", "plain", "--set", "z_cut=1"], "plain has no parameter 'z_cut'; it has"),
-        ([TASK, "--agent", "plain", "--model", "."], "--model is for the agent dqn, not for plain"),
+        ([TASK, "--agent", "plain", "--model", "."], "--model is for the agents dqn, "),
         ([TASK, "--agent", "dqn", "--set", "gamma=1"], "a model brings its settings"),
         ([TASK, "--agent", "dqn", "--model", "nowhere"], "nowhere"),
         ([TASK, "--agent", "plain", "--author", ""], "submission.json: field 'authors"),

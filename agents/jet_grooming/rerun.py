@@ -18,8 +18,9 @@ from ...datasets.jets.trees import STATE_FIELDS, ClusteringTrees
 from ...envs.jet_grooming.observation import CONTEXT, NODE
 from ...leaderboards.manifest import Manifest
 from ...leaderboards.tasks import Task
-from . import GROOMERS, Groomer, NodeGroomer, make_groomer
+from . import GROOMERS, Groomer, NodeGroomer, canonical_decisions, make_groomer
 from .base import Parameters
+from .trained import TRAINED, load_groomer, reference_models
 
 KERAS_MODEL = "model.keras"
 ONNX_MODEL = "model.onnx"
@@ -108,6 +109,20 @@ def run(
     return predictions
 
 
+def comparable(
+    manifest: Manifest,
+    predictions: Mapping[str, NDArray[Any]],
+    data: Mapping[str, ClusteringTrees],
+) -> Mapping[str, NDArray[Any]]:
+    """Decisions with 0 at nodes that are never reached: what is decided there has no effect."""
+    if manifest.predictions.kind != "decisions":
+        return predictions
+    return {
+        role: canonical_decisions(data[role], np.asarray(one, np.uint8))
+        for role, one in predictions.items()
+    }
+
+
 def _reference(task: Task, manifest: Manifest) -> Groomer | None:
     """Find the agent that comes with the package and has exactly these parameters."""
     parameters = manifest.hyperparameters
@@ -116,15 +131,12 @@ def _reference(task: Task, manifest: Manifest) -> Groomer | None:
             return make_groomer(manifest.agent, **parameters)
         except (TypeError, ValueError):
             return None
-    if manifest.agent != "dqn":
+    if manifest.agent not in TRAINED:
         return None
-    from .dqn import DQNGroomer, reference_models
-    from .dqn.groomer import read_settings
-
-    for folder in reference_models(task.id):
-        settings = read_settings(folder)
-        if DQNGroomer(None, settings).parameters.items() >= parameters.items():
-            return DQNGroomer.load(folder)
+    for folder in reference_models(task.id, manifest.agent):
+        groomer = load_groomer(manifest.agent, folder)
+        if groomer.parameters.items() >= parameters.items():
+            return groomer
     return None
 
 
