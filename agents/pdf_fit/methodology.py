@@ -285,5 +285,6 @@ def k_fold_loss(
     chi2 = fold_chi2(
         load(data), plan.agent_settings(), replicas=replicas, seed=seed, folds=tuple(folds)
     )
-    function = {"mean": np.mean, "max": np.max, "std": np.std}[statistic]
-    return float(function(chi2)), chi2
+    values = np.array(chi2)
+    made = {"mean": values.mean(), "max": values.max(), "std": values.std()}
+    return float(made[statistic]), chi2

@@ -129,7 +129,7 @@ class CovarianceAdaptation:
     """
 
     def __init__(self, settings: CMAESSettings, seed: int) -> None:
-        import cmaes
+        import cmaes  # type: ignore[import-untyped]
 
         self.size = settings.population
         start = first_parameters(np.random.default_rng(seed), 1)[0]

@@ -18,7 +18,7 @@ Info = dict[str, Any]
 _HERE = np.zeros(1, np.int64)
 
 
-class PDFFitEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
+class PDFFitEnv(gymnasium.Env[Any, Any]):
     """Fit parton distributions to one replica of deep-inelastic scattering data.
 
     ## Description

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from ...datasets.parton_distributions.bases import EVOLUTION
+from ...datasets.parton_distributions.whitening import solve_lower
 
 TOLERANCE = 1e-4
 """Singular values of a quadratic form below which directions are left out."""
@@ -126,7 +126,7 @@ class FitData:
         residual = (self.predictions(f) - (self.central if values is None else values))[..., rows]
         lower = np.linalg.cholesky(matrix[rows][:, rows])
         flat = residual.reshape(-1, residual.shape[-1]).T
-        white = scipy.linalg.solve_triangular(lower, flat, lower=True)
+        white = solve_lower(lower, flat)
         return np.einsum("ij,ij->j", white, white).reshape(residual.shape[:-1])
 
     @functools.cached_property
@@ -193,7 +193,7 @@ def quadratic_form(
     columns = data.table.shape[1]
     ratios = len(data.ratio)
     lower = np.linalg.cholesky(data.covariance[np.ix_(rows, rows)])
-    system = np.zeros((len(rows), columns + ratios + 1), order="F")
+    system = np.zeros((len(rows), columns + ratios + 1))
     system[:, :columns] = data.table[rows]
     where = {int(row): number for number, row in enumerate(data.ratio)}
     for position, row in enumerate(rows.tolist()):
@@ -201,17 +201,12 @@ def quadratic_form(
             system[position, :columns] = 0.0
             system[position, columns + where[row]] = 1.0
     system[:, -1] = values[rows]
-    white = scipy.linalg.solve_triangular(
-        lower, system, lower=True, overwrite_b=True, check_finite=False
-    )
     # Columns may be zero (points of x that no value sees): that does QR no harm.
-    (triangle,) = scipy.linalg.qr(white, mode="r", overwrite_a=True, check_finite=False)
-    size = min(triangle.shape)
-    square = triangle[:size]
-    left, strength, right = np.linalg.svd(square[:, :-1], full_matrices=False)
+    triangle = np.linalg.qr(solve_lower(lower, system), mode="r")
+    left, strength, right = np.linalg.svd(triangle[:, :-1], full_matrices=False)
     kept = strength > tolerance
-    target = left.T @ square[:, -1]
-    constant = float(square[:, -1] @ square[:, -1] - target[kept] @ target[kept])
+    target = left.T @ triangle[:, -1]
+    constant = float(triangle[:, -1] @ triangle[:, -1] - target[kept] @ target[kept])
     return QuadraticForm(
         (strength[kept, None] * right[kept]).astype(np.float32),
         target[kept].astype(np.float32),

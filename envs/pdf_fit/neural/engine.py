@@ -514,7 +514,7 @@ def _optimizer(settings: NeuralSettings) -> Any:
 @functools.cache
 def _tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow
+    import tensorflow  # type: ignore[import-untyped]
 
     return tensorflow
 
@@ -522,7 +522,7 @@ def _tensorflow() -> Any:
 @functools.cache
 def _keras() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
+    import keras  # type: ignore[import-untyped]
 
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow")

