@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+EVENTS_IN_BIN = 25
+"""Fewer events do not have Gaussian errors."""
+
 
 @dataclass(frozen=True)
 class Closure:
@@ -66,8 +69,9 @@ def closure(
 ) -> list[Closure]:
     """Compare distributions of two independent samples.
 
-    Bins hold equal shares of the weighted sample's weight. The chi^2 takes into account that both
-    histograms are normalised to one.
+    Bins hold equal shares of the weighted sample's weight, and on average at least
+    ``EVENTS_IN_BIN`` accepted events. The chi^2 takes into account that both histograms are
+    normalised to one.
 
     Parameters
     ----------
@@ -76,12 +80,23 @@ def closure(
     unweighted, unweighted_weights
         The same for the accepted events; weights are one but for overweights.
     bins
-        Number of bins.
+        Largest number of bins.
 
     Returns
     -------
     list of Closure
+
+    Raises
+    ------
+    ValueError
+        If there are too few accepted events for two bins.
     """
+    bins = min(bins, len(unweighted_weights) // EVENTS_IN_BIN)
+    if bins < 2:
+        raise ValueError(
+            f"{len(unweighted_weights)} accepted events are too few to compare distributions: "
+            f"at least {2 * EVENTS_IN_BIN} are needed"
+        )
     from scipy.stats import chi2 as distribution  # type: ignore[import-untyped]
 
     found = []

@@ -31,7 +31,7 @@ class SurrogateSettings(Parameterised):
 
     hidden: int = parameter(4, _COUNT)
     units: int = parameter(128, _COUNT)
-    epochs: int = parameter(100, _COUNT)
+    epochs: int = parameter(40, _COUNT)
     batch: int = parameter(512, _COUNT)
     learning_rate: float = parameter(2e-3, _POSITIVE)
     final_learning_rate: float = parameter(2e-6, _POSITIVE)

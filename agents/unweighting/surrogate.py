@@ -156,6 +156,12 @@ def train(
     return surrogate
 
 
+def remove_training(folder: Path) -> None:
+    """Remove what `train` has written into a folder, so that it starts over."""
+    for name in (MODEL_FILE, SETTINGS_FILE, LOG_FILE, CHECKPOINT_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
 class Training:
     """A training between any two epochs.
 
