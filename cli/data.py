@@ -10,7 +10,7 @@ import typer
 from .. import datasets
 from ..datasets.jets.settings import SPLITS
 from .app import data_app
-from .display import console, progress_bar
+from .display import console, progress_bar, progress_when_needed
 from .options import Scheduler, Workers, choice
 
 
@@ -19,24 +19,34 @@ def data_list() -> None:
     """List the datasets."""
     from rich.table import Table
 
-    table = Table("id", "bundled splits (jets)", "description", title="Datasets")
+    from ..datasets import parton_distributions
+    from ..datasets.integrands.suite import SUITES
+    from ..datasets.unweighting import events
+
+    table = Table("id", "bundled", "description", title="Datasets")
     for name, spec in datasets.SPECS.items():
-        splits = ", ".join(f"{split} ({one.jets})" for split, one in spec.bundled.items())
-        table.add_row(name, splits or "none: generate it", spec.description)
+        splits = ", ".join(f"{split} ({one.jets} jets)" for split, one in spec.bundled.items())
+        table.add_row(name, splits or "no: generate it", spec.description)
+    for name, fits in parton_distributions.SPECS.items():
+        table.add_row(name, f"{fits.points} points", fits.description)
+    splits = ", ".join(events.SPLITS)
+    table.add_row(events.ID, splits, "weighted events gg -> ttgg with matrix elements")
+    for name in SUITES:
+        table.add_row(name, "yes", "integrands with known integrals")
     console().print(table)
 
 
 @data_app.command("generate")
 def data_generate(
     dataset: Annotated[str, typer.Argument(help="Dataset id, e.g. jets/W-500GeV.")],
-    size: Annotated[int, typer.Option(help="Number of jets.")],
+    size: Annotated[int, typer.Option(help="Number of jets or events.")],
     split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "train",
     level: Annotated[str, typer.Option(help="parton, hadron, truth or detector.")] = "truth",
-    seed: Annotated[int, typer.Option(help="Another seed gives other jets.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed gives others.")] = 0,
     workers: Workers = 1,
     scheduler: Scheduler = None,
     output: Annotated[
-        Path | None, typer.Option(help="ROOT file; default in the cache folder.")
+        Path | None, typer.Option(help="File to write; default in the cache folder.")
     ] = None,
     neutrinos: Annotated[bool, typer.Option(help="Count neutrinos as constituents.")] = True,
     pi0_decays: Annotated[bool, typer.Option(help="Let neutral pions decay.")] = False,
@@ -46,12 +56,16 @@ def data_generate(
     ] = "full",
     container: Annotated[str, typer.Option(help="ttree or rntuple.")] = "ttree",
 ) -> None:
-    """Generate jets with Pythia 8 and FastJet into a ROOT file.
+    """Generate jets with Pythia 8 and FastJet into a ROOT file, or events into an NPZ file.
 
-    Interrupt it when you like: the same command goes on where it stopped.
+    Interrupt it when you like: the same command goes on where it stopped. Events
+    (events/gg-ttgg-1500GeV) know --size, --split, --seed, --workers, --scheduler and --output.
 
     Example:  hepgym data generate jets/W-500GeV --split train --size 500000 --workers 2
     """
+    if dataset.startswith("events/"):
+        _generate_events(dataset, size, split, seed, workers, scheduler, output)
+        return
     import dataclasses
 
     from ..datasets.jets.production import Sample, produce
@@ -107,3 +121,79 @@ def data_convert(
             progress=lambda done, _: progress.update(bar, completed=done),
         )
     print(f"{written.jets} jets, {written.bytes / 1e6:.1f} MB: {written.path}")
+
+
+@data_app.command("build")
+def data_build(
+    dataset: Annotated[str, typer.Argument(help="pdf-dis.")],
+    output: Annotated[Path, typer.Option(help="Folder for the files.")],
+    only: Annotated[
+        str | None, typer.Option(help="The long part for one set only, to spread the work.")
+    ] = None,
+) -> None:
+    """Build data that come with hepgym from their sources (needs the extra pdf-build).
+
+    pdf-dis: measurements of deep-inelastic scattering, tables that predict them, evolution.
+    Interrupt it when you like: the same command goes on where it stopped.
+    """
+    if dataset != "pdf-dis":
+        raise ValueError(f"there is nothing to build for {dataset!r}: only pdf-dis is built")
+    from ..datasets.parton_distributions.builder.build import build
+
+    with progress_when_needed() as progress:
+        hashes = build(
+            output, only=only, progress=lambda what, done, total: progress(done, total, what)
+        )
+    for name, digest in hashes.items():
+        print(f"{output / name}: content sha256 {digest}")
+
+
+@data_app.command("export")
+def data_export(
+    dataset: Annotated[
+        str, typer.Argument(help="Id or file of data for PDF fits, e.g. what pdf-dis builds.")
+    ],
+    output: Annotated[Path, typer.Option(help="ROOT file.")],
+) -> None:
+    """Write data and tables of PDF fits as a ROOT file.
+
+    Example:  hepgym data export parton_distributions/DIS-NLO-v1 --output dis.root
+    """
+    from ..datasets import parton_distributions
+    from ..datasets.parton_distributions.files import write_root
+
+    if output.suffix != ".root":
+        raise ValueError(f"--output {output} does not end in .root")
+    data = parton_distributions.load(dataset)
+    write_root(output, data)
+    print(f"{len(data)} points: {output}")
+
+
+def _generate_events(
+    dataset: str,
+    size: int,
+    split: str,
+    seed: int,
+    workers: int,
+    scheduler: str | None,
+    output: Path | None,
+) -> None:
+    from ..datasets import unweighting
+    from ..datasets.unweighting.production import produce_events
+
+    if dataset not in (unweighting.ID, unweighting.ID.rpartition("-v")[0]):
+        raise ValueError(f"there is no dataset {dataset!r}; events are {unweighting.ID}")
+    with progress_bar("events") as progress:
+        bar = progress.add_task(f"{unweighting.ID} {split}", total=size)
+        sample = produce_events(
+            size,
+            split=split,
+            seed=seed,
+            output=output,
+            workers=workers,
+            scheduler=scheduler,
+            progress=lambda ready, _: progress.update(bar, completed=ready),
+        )
+    value, error = sample.cross_section()
+    print(f"{len(sample)} events, cross section {value:.4g} +- {error:.2g} pb")
+    print(f"content sha256 {sample.sha256()}")
