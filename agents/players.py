@@ -167,6 +167,7 @@ _FAMILIES = {
     "jet_grooming": "jet_grooming",
     "jet_domains": "jet_domains",
     "pdf_fit": "pdf_fit",
+    "unweighting": "unweighting",
 }
 """Name of the score module to the package of agents."""
 

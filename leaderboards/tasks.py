@@ -147,6 +147,17 @@ TASKS: dict[str, Task] = {
             baselines=("identity", "quantile-map", "noise-floor"),
         ),
         Task(
+            id="Unweighting-v0",
+            title="Surrogates for unweighting gg -> ttgg events in two stages",
+            datasets={"events": "events/gg-ttgg-1500GeV-v1"},
+            score="unweighting",
+            parameters={"time_ratio": 0.01, "share": 0.01, "strict_share": 0.001},
+            primary="f_eff",
+            direction="higher is better",
+            columns=("f_eff", "eps_1", "eps_2", "kish", "f_eff_strict"),
+            baselines=("single-stage", "constant"),
+        ),
+        Task(
             id="PDFFit-v0",
             title="Fit parton distributions to deep-inelastic scattering",
             datasets={"data": "parton_distributions/DIS-NLO-v1"},
