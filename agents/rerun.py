@@ -32,6 +32,17 @@ def run(
     return module.run(task, manifest, attachments, data)
 
 
+def comparable(
+    task: Task,
+    manifest: Manifest,
+    predictions: Mapping[str, NDArray[Any]],
+    data: Mapping[str, Any],
+) -> Mapping[str, NDArray[Any]]:
+    """Bring predictions into a form that can be compared; see `Runner.comparable`."""
+    module = _family(task)
+    return predictions if module is None else module.comparable(manifest, predictions, data)
+
+
 def _family(task: Task) -> Any:
     package = _FAMILIES.get(task.score)
     return None if package is None else importlib.import_module(f".{package}.rerun", __package__)

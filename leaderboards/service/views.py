@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Iterable, Sequence
@@ -227,9 +228,8 @@ def across_tasks(tables: dict[str, list[Row]]) -> list[AcrossTasks]:
             own.append(float(normalised(value, *scale)))
     found = []
     for agent, by_task in scores.items():
-        runs = [np.array(by_task[task_id]) for task_id in sorted(by_task)]
-        iqm = stratified_bootstrap(runs, interquartile_mean, resamples=500)
-        found.append(AcrossTasks(agent, len(runs), sum(map(len, runs)), iqm))
+        runs = tuple(tuple(by_task[task_id]) for task_id in sorted(by_task))
+        found.append(AcrossTasks(agent, len(runs), sum(map(len, runs)), _iqm(runs)))
     return sorted(found, key=lambda one: (-one.iqm.value, one.agent))
 
 
@@ -273,6 +273,12 @@ def read_curves(drawn: Path, subject: str) -> Curves | None:
         return Curves.model_validate_json((drawn / subject / CURVES_FILE).read_bytes())
     except FileNotFoundError:
         return None
+
+
+@functools.lru_cache(maxsize=256)
+def _iqm(runs: tuple[tuple[float, ...], ...]) -> Estimate:
+    """Interquartile mean with its interval; most agents have no new entry since the last time."""
+    return stratified_bootstrap([np.array(one) for one in runs], interquartile_mean, resamples=500)
 
 
 def _scale(table: Sequence[Row], task: Task) -> tuple[float, float] | None:

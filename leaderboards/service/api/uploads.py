@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from fastapi import HTTPException
 from starlette.concurrency import run_in_threadpool
@@ -64,7 +62,7 @@ async def receive(
     except TooManyPendingError as error:
         raise HTTPException(429, str(error)) from None
     finally:
-        _remove(archive)
+        archive.unlink(missing_ok=True)
 
 
 async def wait_for(service: Service, handed: HandedIn, seconds: float) -> HandedIn:
@@ -79,9 +77,3 @@ async def wait_for(service: Service, handed: HandedIn, seconds: float) -> Handed
         await asyncio.sleep(_LOOK_EVERY_S)
         handed = await run_in_threadpool(look)
     return handed
-
-
-def _remove(archive: Path) -> None:
-    for left in (archive, archive.with_name(archive.name + ".tar")):
-        if left.exists():
-            os.unlink(left)

@@ -24,6 +24,7 @@ from .attachments import check_attachment
 from .contents import ALLOWED, ATTACHMENTS_FOLDER, MAX_ENTRIES, REQUIRED, SUBMISSION_FOLDER
 
 _CHUNK = 1 << 16
+_PLAIN = "plain.tar"
 _MAX_DIRECTORY_BYTES = 65_536
 _TOP_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -74,6 +75,7 @@ def unpack_archive(archive: Path, target: Path, limit: int) -> Unpacked:
     """
     try:
         files = _extract(archive, target, limit)
+        (target / _PLAIN).unlink(missing_ok=True)
     except SubmissionError:
         raise
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
@@ -129,7 +131,7 @@ def _extract(archive: Path, target: Path, limit: int) -> dict[str, tuple[str, in
     if start[:2] == b"PK":
         members = _zip_members(archive)
     elif start[:2] == b"\x1f\x8b":
-        plain = archive.with_name(archive.name + ".tar")
+        plain = target / _PLAIN
         _gunzip(archive, plain, limit + 512 * 4 * MAX_ENTRIES)
         members = _tar_members(plain)
     else:

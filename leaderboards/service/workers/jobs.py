@@ -422,7 +422,12 @@ def _run_again(
     score = evaluate_predictions(task, submission.manifest.predictions.kind, own, data)
     return {
         "how": way,
-        "agreement": agreement(submission.predictions, own),
+        "agreement": agreement(
+            *(
+                runner.comparable(task, submission.manifest, each, data)
+                for each in (submission.predictions, own)
+            )
+        ),
         "metrics": _plain_metrics(score.metrics()),
         "seconds": seconds,
     }

@@ -1,6 +1,6 @@
 """How a board runs a model without knowing any agent.
 
-The floor above gives the service the name of a module with the two functions of `Runner`; a worker
+The floor above gives the service the name of a module with the functions of `Runner`; a worker
 imports it by that name.
 """
 
@@ -60,6 +60,29 @@ class Runner(Protocol):
         ------
         ValueError
             If the model cannot be run, with one sentence.
+        """
+        ...
+
+    def comparable(
+        self,
+        task: Task,
+        manifest: Manifest,
+        predictions: Mapping[str, NDArray[Any]],
+        data: Mapping[str, Any],
+    ) -> Mapping[str, NDArray[Any]]:
+        """Bring predictions into a form in which those that mean the same are the same.
+
+        Parameters
+        ----------
+        task, manifest, data
+            As for `run`.
+        predictions
+            Array name to predictions.
+
+        Returns
+        -------
+        mapping
+            Array name to predictions.
         """
         ...
 

@@ -39,10 +39,7 @@ def read(tmp_path):
         folder.mkdir()
         archive = tmp_path / "archive"
         archive.write_bytes(content)
-        try:
-            return unpack_archive(archive, folder, LIMIT)
-        finally:
-            (tmp_path / "archive.tar").unlink(missing_ok=True)
+        return unpack_archive(archive, folder, LIMIT)
 
     return read
 

@@ -1,0 +1,288 @@
+"""Levels of trust: what the board runs itself, and what it makes of the outcome."""
+
+from __future__ import annotations
+
+import importlib.util
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from hepgym.agents.jet_grooming import make_groomer
+from hepgym.agents.jet_grooming.playing import play_test_set
+from hepgym.leaderboards.board import Board
+from hepgym.leaderboards.service import commands
+from hepgym.leaderboards.service.archives.packing import pack
+from hepgym.leaderboards.service.service import open_service
+from hepgym.leaderboards.service.settings import Limits, ServiceSettings
+from hepgym.leaderboards.service.storage import handing_in
+from hepgym.leaderboards.service.storage.accounts import Account
+from hepgym.leaderboards.service.trust import Checks, Fresh, Rerun, awaiting_rerun
+from hepgym.leaderboards.service.workers.jobs import agreement
+from hepgym.leaderboards.service.workers.loop import Stop, work
+from hepgym.leaderboards.tasks import load_test_data, task
+
+TASK = task("JetGrooming-v0")
+RUNNER = "hepgym.agents.rerun"
+ME = Account(None, "anonymous", "submitter")
+CUT = 0.08
+
+
+@pytest.fixture
+def settings(tmp_path) -> ServiceSettings:
+    return ServiceSettings(
+        folder=tmp_path / "service", shipped=False, anonymous="submitter", runner=RUNNER, draw=False
+    )
+
+
+@pytest.fixture
+def service(settings):
+    opened = open_service(settings)
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture
+def submit(service, tmp_path):
+    """Hand a folder in, do all jobs, and return the row of the board."""
+
+    def submit(folder, attachments=None, account=ME):
+        archive = tmp_path / "archive"
+        archive.write_bytes(pack(folder, attachments))
+        handed, _ = handing_in.hand_in(service.database, service.settings, archive, account)
+        work(service.settings, stop=Stop(), until_empty=True)
+        return service.views.row(handed.task, handed.entry)
+
+    return submit
+
+
+@pytest.fixture(scope="session")
+def mmdt():
+    """Predictions of a reference agent and their score."""
+    play = play_test_set(TASK, make_groomer("mmdt", z_cut=0.05), load_test_data(TASK))
+    return {"agent": "mmdt", "predictions": play.predictions(), "score": play.score}
+
+
+def test_a_reference_agent_is_run_again_and_refreshed(service, submit, write, mmdt):
+    row = submit(write(0, **mmdt, hyperparameters={"z_cut": 0.05}))
+    assert row.entry.trust == "re-run"
+    assert row.checks.rerun.how == "reference agent"
+    assert row.checks.rerun.agreement == 1.0
+    assert row.checks.rerun.metrics == row.entry.recomputed
+    # The same agent with predictions that are not its own.
+    lying = submit(write(1, **mmdt, hyperparameters={"z_cut": 0.3}))
+    assert lying.entry.trust == "recomputed"
+    assert not lying.checks.rerun.passed
+    assert 0.5 < lying.checks.rerun.agreement < 0.9999
+
+    commands.refresh(TASK.id, size=100, settings=service.settings)
+    work(service.settings, stop=Stop(), until_empty=True)
+    row = service.views.row(TASK.id, row.entry.id)
+    assert row.entry.trust == "fresh"
+    (fresh,) = row.checks.fresh
+    assert fresh.events == {"signal": 100, "background": 100}
+    assert fresh.seed > 0
+    difference, error = row.gap
+    assert error > 0
+    assert abs(difference) < 6 * error
+    assert service.views.row(TASK.id, lying.entry.id).entry.trust == "recomputed"
+    # It is written in the folder, which is all that an index is made from.
+    assert service.boards.checks(TASK.id, row.entry.id) == row.checks
+    # The seed tells how to make the events again.
+    assert fresh.metrics["loss"] == _score_again(fresh.seed, 100)
+
+
+def _score_again(seed, size):
+    from hepgym.agents.jet_grooming.playing import play_test_set as play
+    from hepgym.datasets import spec
+    from hepgym.datasets.jets.clustering import cluster
+    from hepgym.datasets.jets.generation import generate_chunk
+    from hepgym.datasets.jets.production import Sample
+
+    data = {}
+    for role, dataset_id in TASK.datasets.items():
+        sample = Sample(dataset_id, spec(dataset_id).settings, "test", size, seed)
+        ((pythia_seed, jets),) = sample.chunks()
+        chunk = generate_chunk(sample.settings, pythia_seed, jets)
+        offsets = np.concatenate([[0], np.cumsum(chunk.counts)])
+        data[role] = cluster(offsets, chunk.constituents)
+    return play(TASK, make_groomer("mmdt", z_cut=0.05), data).score.loss
+
+
+@pytest.fixture
+def onnx_cut(tmp_path):
+    """Model that removes a branch if z < CUT, as ONNX."""
+    onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+
+    def write(cut=CUT, name="model.onnx", **changes):
+        helper, numbers = onnx.helper, onnx.numpy_helper
+        weights = np.zeros((5, 2), np.float32)
+        weights[0, 1] = -1.0
+        graph = helper.make_graph(
+            [helper.make_node("Gemm", ["state", "w", "b"], ["q"])],
+            "cut",
+            [helper.make_tensor_value_info("state", onnx.TensorProto.FLOAT, ["n", 5])],
+            [helper.make_tensor_value_info("q", onnx.TensorProto.FLOAT, ["n", 2])],
+            [
+                numbers.from_array(weights, "w"),
+                numbers.from_array(np.array([0.0, np.log(cut)], np.float32), "b"),
+            ],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        file = tmp_path / name
+        file.write_bytes(model.SerializeToString())
+        return file
+
+    return write
+
+
+def test_an_onnx_model_is_run(service, submit, write, onnx_cut):
+    row = submit(write(2), [onnx_cut()])
+    assert row.checks.rerun.how == "model.onnx"
+    assert row.entry.trust == "re-run"
+    assert row.checks.rerun.agreement >= 0.9999
+    # Nobody else can spoil it with another model, and a model that fits later can be handed in.
+    folder = write(2, description="the same run by somebody else", overwrite=True)
+    again = submit(folder, [onnx_cut(0.5)], Account(None, "anonymous", "submitter"))
+    assert again.entry.trust == "re-run"
+
+
+def test_another_model_than_the_one_that_predicted(submit, write, onnx_cut):
+    row = submit(write(3), [onnx_cut(0.3)])
+    assert row.entry.trust == "recomputed"
+    assert not row.checks.rerun.passed
+
+
+def test_a_broken_model_leaves_the_entry_as_it_was(submit, write, tmp_path):
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"\x08" + bytes(500))
+    row = submit(write(4), [file])
+    assert row.entry.trust == "recomputed"
+    assert "cannot be loaded" in row.checks.rerun.error
+
+
+@pytest.mark.slow
+def test_a_keras_model_is_run_in_safe_mode_without_network(submit, write, tmp_path):
+    """Slow: TensorFlow starts within the limits of a job."""
+    from hepgym.agents.jet_grooming.dqn.backend import keras
+
+    model = keras().Sequential([keras().Input((5,)), keras().layers.Dense(2)])
+    weights = np.zeros((5, 2), np.float32)
+    weights[0, 1] = -1.0
+    model.layers[0].set_weights([weights, np.array([0.0, np.log(CUT)], np.float32)])
+    file = tmp_path / "model.keras"
+    model.save(file)
+    row = submit(write(5), [file])
+    assert row.checks.rerun.error == ""
+    assert row.checks.rerun.how == "model.keras"
+    assert row.entry.trust == "re-run"
+
+
+def test_a_submission_that_needs_too_much_is_refused(tmp_path, settings, write):
+    limited = settings.model_copy(update={"limits": Limits(cpu_s=1, wall_s=0.05, memory_mb=4000)})
+    service = open_service(limited)
+    archive = tmp_path / "archive"
+    archive.write_bytes(pack(write(6)))
+    handed, _ = handing_in.hand_in(service.database, limited, archive, ME)
+    work(limited, stop=Stop(), until_empty=True)
+    with service.database.read() as session:
+        found = handing_in.find_handed(session, handed.id)
+    assert found.state == "refused"
+    assert "ran for more than 0.05 s" in found.reason
+    service.database.close()
+
+
+def test_too_many_in_the_queue(tmp_path, settings, write):
+    limited = settings.model_copy(update={"pending_per_user": 1})
+    service = open_service(limited)
+    archive = tmp_path / "archive"
+    archive.write_bytes(pack(write(7)))
+    handing_in.hand_in(service.database, limited, archive, ME)
+    archive.write_bytes(pack(write(8)))
+    with pytest.raises(handing_in.TooManyPendingError, match="1 of your submissions"):
+        handing_in.hand_in(service.database, limited, archive, ME)
+    service.database.close()
+
+
+@pytest.fixture
+def entries():
+    """Entries with given losses, each added an hour after the one before."""
+    template = Board(TASK.id).best()
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def make(*losses):
+        found = []
+        for number, (loss, trust) in enumerate(losses):
+            score = template.recomputed["loss"]
+            half = 0.1
+            changed = type(score)(loss, half, loss - half, loss + half, loss - 0.2, loss + 0.2)
+            found.append(
+                template.model_copy(
+                    update={
+                        "id": f"e{number}",
+                        "trust": trust,
+                        "added": start + timedelta(hours=number),
+                        "recomputed": {**template.recomputed, "loss": changed},
+                    }
+                )
+            )
+        return found
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("losses", "waiting"),
+    [
+        ([(5.0, "recomputed")], set()),
+        # Within the combined interval, 0.1 * sqrt(2).
+        ([(5.0, "re-run"), (4.9, "recomputed")], set()),
+        ([(5.0, "re-run"), (4.8, "recomputed")], {"e1"}),
+        ([(5.0, "re-run"), (4.8, "re-run")], set()),
+        ([(5.0, "re-run"), (4.8, "fresh")], set()),
+        ([(5.0, "re-run"), (6.0, "recomputed")], set()),
+        # A waiting entry is no mark for those that follow.
+        ([(5.0, "re-run"), (1.0, "recomputed"), (4.5, "recomputed")], {"e1", "e2"}),
+        ([(5.0, "re-run"), (4.0, "re-run"), (4.5, "recomputed")], set()),
+    ],
+)
+def test_awaiting_rerun(entries, losses, waiting):
+    assert awaiting_rerun(entries(*losses), TASK) == waiting
+
+
+def test_trust_follows_from_the_checks(entries):
+    (entry,) = entries((5.0, "recomputed"))
+    now = datetime.now(UTC)
+    good = Rerun(how="x", agreement=1.0, passed=True, metrics={}, seconds=1.0, done=now)
+    bad = good.model_copy(update={"passed": False})
+    fresh = Fresh(seed=1, events={}, metrics=entry.recomputed, done=now)
+    assert Checks().trust == "recomputed"
+    assert Checks(rerun=good).trust == "re-run"
+    assert Checks(rerun=good, fresh=(fresh,)).trust == "fresh"
+    assert Checks(rerun=bad, fresh=(fresh,)).trust == "recomputed"
+
+
+def test_agreement():
+    bits, numbers = np.array([True, False, True, True]), np.array([1.0, 2.0])
+    assert agreement({"a": bits}, {"a": bits}) == 1.0
+    assert agreement({"a": bits}, {"a": ~bits}) == 0.0
+    assert agreement({"a": bits}, {"a": np.array([True, False, True, False])}) == 0.75
+    assert agreement({"a": numbers}, {"a": numbers * (1 + 1e-5)}) == 1.0
+    assert agreement({"a": numbers}, {"a": numbers * 1.01}) == 0.0
+    assert agreement({"a": bits}, {"b": bits}) == 0.0
+    assert agreement({"a": bits}, {"a": bits[:2]}) == 0.0
+
+
+def test_tasks_without_a_generator_cannot_be_refreshed(service):
+    from hepgym.leaderboards.service.workers.fresh_events import check_can_generate
+
+    other = TASK.model_copy(update={"datasets": {"all": "integrands/basic-v1"}})
+    with pytest.raises(ValueError, match="cannot be refreshed"):
+        check_can_generate(other)
+
+
+def test_boards_know_no_agent():
+    """The runner comes by its name, from above."""
+    assert importlib.util.find_spec(RUNNER) is not None
