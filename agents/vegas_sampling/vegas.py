@@ -71,6 +71,12 @@ class Vegas(AdaptiveSampler):
         draw(edges, checked_seed(seed), np.uint64(SAMPLING_STREAM), points, jacobian, bins)
         return points, self.density(points)
 
+    @property
+    def grid_edges(self) -> NDArray[np.float64]:
+        """Edges of the grid, float64, shape (dim, bins + 1)."""
+        edges: NDArray[np.float64] = self._trained()["edges"]
+        return edges
+
     def density(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the density of the grid, see `Sampler.density`."""
         edges = self._trained()["edges"]

@@ -46,7 +46,6 @@ class VegasPlus(Vegas):
         Damping of the allocation: 0 shares the calls evenly, 1 by standard deviation.
     """
 
-    alpha: float = parameter(0.5, Allowed("0 <= alpha <= 10", lambda a: 0 <= a <= 10))
     beta: float = parameter(0.75, Allowed("0 <= beta <= 1", lambda b: 0 <= b <= 1))
 
     name = "vegas-plus"
