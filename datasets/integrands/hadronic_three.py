@@ -66,8 +66,8 @@ def _central(points, first, i, scale, pt_min, masses, momenta):  # type: ignore[
     Parameters
     ----------
     points, first, i
-        Five coordinates from row ``first`` on: two transverse momenta, three rapidities. Then the
-        two azimuths, or one if the last row is reached.
+        Coordinates from row ``first`` on: two transverse momenta, three rapidities, the azimuth of
+        the second particle from the first, and that of the first if there is a row for it.
     scale : float64
         Transverse momenta are sampled as dpt^2 / (pt^2 + scale^2).
     pt_min : float64
@@ -85,7 +85,6 @@ def _central(points, first, i, scale, pt_min, masses, momenta):  # type: ignore[
     px, py = 0.0, 0.0
     floor = pt_min * pt_min + scale * scale
     steps = math.log((0.25 * BEAM_ENERGY * BEAM_ENERGY + scale * scale) / floor)
-    row = first + 5
     azimuth = 0.0
     plus, minus = 0.0, 0.0
     for k in range(3):
@@ -93,9 +92,11 @@ def _central(points, first, i, scale, pt_min, masses, momenta):  # type: ignore[
             value = floor * math.exp(steps * points[first + k, i])
             pt = math.sqrt(max(value - scale * scale, 1e-30))
             weight *= 0.5 * value * steps * 2.0 * math.pi
-            if row < len(points):
-                azimuth += 2.0 * math.pi * points[row, i]
-                row += 1
+            # The second azimuth is one from the first, which is zero if there is no row for it.
+            if k == 1:
+                azimuth += 2.0 * math.pi * points[first + 5, i]
+            elif len(points) > first + 6:
+                azimuth = 2.0 * math.pi * points[first + 6, i]
             x, y = pt * math.cos(azimuth), pt * math.sin(azimuth)
         else:
             x, y = -px, -py

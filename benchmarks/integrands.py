@@ -1,0 +1,290 @@
+"""Integrals of the physics integrands, each in at least two independent ways.
+
+Ways:
+
+- quadrature: products of Gauss-Legendre rules, with the difference from a coarser one as error;
+- VEGAS+ with the integrand's own map of phase space, and with another one;
+- Pythia 8's own matrix elements and integration, with the same constants, scale and densities;
+- closed forms.
+
+Run:  python benchmarks/integrands.py gg-tt gg-ggg
+      python benchmarks/integrands.py all --calls 4e6 --repeats 10
+
+Each line is one way, with its error, and how far it is from the shipped value in standard errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from hepgym.agents.vegas_sampling import VegasPlus
+from hepgym.datasets.integrands import constants, hadronic_three, integrand, leptonic, multiparton
+from hepgym.datasets.integrands.integrand import Integrand
+from hepgym.datasets.integrands.references import REFERENCES
+
+Value = tuple[float, float]
+Way = tuple[str, Callable[[], Value]]
+
+
+def vegas(function: Integrand, calls: int, repeats: int) -> Value:
+    """Mean of independent runs of VEGAS+, each after an adaptation that is thrown away.
+
+    The error is that of the runs among each other: it does not believe what a run says of itself.
+    """
+    estimates = []
+    for seed in range(repeats):
+        estimates.append(VegasPlus().integrate(function, calls, seed).estimate)
+    spread = float(np.std(estimates, ddof=1)) / math.sqrt(repeats)
+    return float(np.mean(estimates)), spread
+
+
+def other_map(name: str, kernel: Any, dim: int) -> Integrand:
+    """Give an integrand with another map of phase space."""
+    return dataclasses.replace(integrand(name), kernel=kernel, dim=dim, builtin=False)
+
+
+def quadrature(function: Integrand, orders: tuple[int, ...], pieces: tuple[int, ...]) -> Value:
+    """Integrate by products of Gauss-Legendre rules on pieces of each axis.
+
+    The pieces become smaller towards both ends: there are peaks in the polar angle.
+    """
+
+    def rule(order: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+        x, w = np.polynomial.legendre.leggauss(order)
+        starts = np.arange(parts)[:, None]
+        u = ((starts + 0.5 * (x + 1)) / parts).ravel()
+        sum_ = u**3 + (1 - u) ** 3
+        return u**3 / sum_, np.tile(0.5 * w / parts, parts) * 3 * (u * (1 - u) / sum_) ** 2
+
+    def total(order: tuple[int, ...]) -> float:
+        rules = [rule(*each) for each in zip(order, pieces, strict=True)]
+        found = 0.0
+        # One slab of the first axis after another.
+        for x, w in zip(*rules[0], strict=True):
+            grid = np.meshgrid([x], *[each[0] for each in rules[1:]], indexing="ij")
+            weight = w
+            for each in rules[1:]:
+                weight = np.multiply.outer(weight, each[1])
+            found += weight.ravel() @ function(np.stack([g.ravel() for g in grid], axis=1))
+        return found
+
+    fine = total(orders)
+    return fine, abs(fine - total(tuple(max(2, order // 2) for order in orders)))
+
+
+def pythia(settings: list[str], events: int, keep: Callable[[Any], bool] | None = None) -> Value:
+    """Cross section in pb of Pythia's processes, by default of all, else of events to keep."""
+    import pythia8mc
+
+    generator = pythia8mc.Pythia("", False)
+    common = [
+        "Print:quiet = on",
+        "Random:setSeed = on",
+        "Random:seed = 1",
+        "PartonLevel:all = off",
+        "HadronLevel:all = off",
+        "ProcessLevel:resonanceDecays = off",
+        "Check:event = off",
+        "SigmaProcess:alphaSvalue = 0.118",
+        "SigmaProcess:alphaSorder = 0",
+        "SigmaProcess:alphaEMorder = -1",
+        f"StandardModel:alphaEMmZ = {constants.ALPHA_EM!r}",
+        f"StandardModel:sin2thetaW = {constants.SIN2_THETA}",
+        f"StandardModel:sin2thetaWbar = {constants.SIN2_THETA}",
+        "6:m0 = 173",
+        "6:mWidth = 0",
+        "6:doForceWidth = on",
+        "6:mMin = 172.9999",
+        "6:mMax = 173.0001",
+    ]
+    protons = [
+        "Beams:eCM = 13000",
+        f"PDF:pSet = LHAGrid1:{constants.PDF}_0000.dat",
+        *(
+            f"SigmaProcess:{kind}Scale{number}"
+            for kind in ("renorm", "factor")
+            for number in ("2 = 5", "3 = 6", "3VV = 6")
+        ),
+        "SigmaProcess:renormFixScale = 29929",
+        "SigmaProcess:factorFixScale = 29929",
+    ]
+    leptons = any("Beams:idA" in setting for setting in settings)
+    for setting in [*common, *([] if leptons else protons), *settings]:
+        if not generator.readString(setting):
+            raise ValueError(f"Pythia refused {setting!r}")
+    if not generator.init():
+        raise ValueError("Pythia did not start")
+    kept = 0
+    for _ in range(events):
+        generator.next()
+        kept += keep is None or keep(generator)
+    info = generator.infoPython()
+    value, error = info.sigmaGen() * 1e9, info.sigmaErr() * 1e9
+    share = kept / events
+    binomial = math.sqrt(share * (1 - share) / events) * value
+    # Pythia has one GeV^-2 = 0.389380 mb.
+    correction = constants.PICOBARN / 0.389380e9
+    return value * share * correction, math.hypot(error * share, binomial) * correction
+
+
+def muon_form() -> Value:
+    even, _ = leptonic.muon_couplings(leptonic.MUON_ENERGY)
+    return 8.0 / 3.0 * even, 0.0
+
+
+def three_jet_form() -> Value:
+    """Integral of (x1^2 + x2^2) / ((1 - x1) (1 - x2)) where no pair has y below the cut."""
+    y = leptonic.Y_MIN
+    x, w = np.polynomial.legendre.leggauss(200)
+    # In a = ln(1 - x1) the integrand is smooth; over x2 it is integrated in closed form.
+    low, high = math.log(y), math.log(1.0 - 2.0 * y)
+    b = np.exp(0.5 * (high - low) * x + 0.5 * (high + low))
+    x1 = 1.0 - b
+    # With c = 1 - x2 from y to 1 - b - y: (x1^2 + (1 - c)^2) / (b c) dc, and db = b da.
+    top = 1.0 - b - y
+    inner = (x1**2 + 1.0) * np.log(top / y) - 2.0 * (top - y) + 0.5 * (top**2 - y**2)
+    return float(0.5 * (high - low) * w @ inner), 1e-10
+
+
+def four_lepton_form() -> Value:
+    """Two-dimensional quadrature of H -> Z* Z* over the masses, angles in closed form."""
+
+    def total(order: int) -> float:
+        x, w = np.polynomial.legendre.leggauss(order)
+        r, w = 0.5 * (x + 1.0), 0.5 * w
+        m, width, higgs = constants.M_Z, constants.WIDTH_Z, constants.M_HIGGS
+        # Around m_H - m_Z the other Z stops to be on its mass shell.
+        edge = higgs - m
+        edges = [0.0, 15.0, 25.0, edge - 4.0, edge, edge + 4.0, 45.0, 60.0, 80.0, m, 100.0, higgs]
+        found = 0.0
+        for low, high in pairwise(edges):
+            for r1, w1 in zip(r, w, strict=True):
+                s1, d1 = breit_wigner(r1, low**2, high**2, m, width)
+                # The square root at the end of phase space is made smooth.
+                e = 1.0 - (1.0 - r) ** 2
+                s2, d2 = breit_wigner(e, 0.0, (higgs - math.sqrt(s1)) ** 2, m, width)
+                d2 = 2.0 * (1.0 - r) * d2
+                q = 0.5 * (higgs**2 - s1 - s2)
+                phase = np.sqrt(np.maximum(q * q - s1 * s2, 0.0)) / (4.0 * math.pi * higgs**2)
+                # Lepton tensor integrated: (g_L^2 + g_R^2) / (12 pi) (q q - g q^2).
+                tensors = (couplings / (12.0 * math.pi)) ** 2 * (2.0 * s1 * s2 + q * q)
+                poles = ((s1 - m * m) ** 2 + (m * width) ** 2) * (
+                    (s2 - m * m) ** 2 + (m * width) ** 2
+                )
+                found += float(w1 * d1 * (w * d2 * phase * tensors / poles).sum())
+        return found * strength * m * m / (2.0 * higgs) / (2.0 * math.pi) ** 2
+
+    def breit_wigner(r: Any, low: float, high: float, m: float, width: float) -> Any:
+        start, end = (math.atan((edge - m * m) / (m * width)) for edge in (low, high))
+        tangent = np.tan(start + r * (end - start))
+        return m * m + m * width * tangent, (end - start) * m * width * (1.0 + tangent**2)
+
+    couplings = leptonic.G_LEFT**2 + leptonic.G_RIGHT**2
+    sin2 = constants.SIN2_THETA
+    strength = (4.0 * math.pi * constants.ALPHA_EM / (sin2 * (1.0 - sin2))) ** 3
+    fine = total(120)
+    return fine, abs(fine - total(60))
+
+
+def no_two_bottoms(generator: Any) -> bool:
+    """Whether not both incoming partons are b quarks."""
+    return not all(abs(generator.process[k].id()) == 5 for k in (3, 4))
+
+
+def ways(name: str, calls: int, repeats: int, events: int) -> Iterator[Way]:
+    """List the ways to integrate one integrand."""
+    own = integrand(name)
+    electrons = ["Beams:idA = 11", "Beams:idB = -11", "PDF:lepton = off"]
+    higgs = ["25:m0 = 125", "25:mWidth = 1e-6", "25:doForceWidth = on"]
+    three_jets = [
+        "HardQCD:gg2ggg = on",
+        f"PhaseSpace:pTHat3Min = {hadronic_three.PT_HARDEST}",
+        f"PhaseSpace:pTHat5Min = {hadronic_three.PT_SOFTEST}",
+        f"PhaseSpace:RsepMin = {hadronic_three.R_MIN}",
+    ]
+    settings = {
+        "ee-mumu": [
+            *electrons,
+            "Beams:eCM = 500",
+            "WeakSingleBoson:ffbar2gmZ = on",
+            "23:onMode = off",
+            "23:onIfAny = 13",
+            "23:doForceWidth = on",
+        ],
+        "gg-tt": ["Top:gg2ttbar = on"],
+        "qq-tt": ["Top:qqbar2ttbar = on"],
+        "gg-gg": ["HardQCD:gg2gg = on", "PhaseSpace:pTHatMin = 100"],
+        "single-top": ["Top:qq2tq(t:W) = on"],
+        "gg-ggg": three_jets,
+    }
+    if name == "ee-mumu":
+        yield "closed form", muon_form
+        yield "quadrature", lambda: quadrature(own, (16, 2), (2, 1))
+    if name == "ee-qqg":
+        yield "one integral left", three_jet_form
+    if name.startswith("h-4l"):
+        yield "quadrature over the masses", four_lepton_form
+    if own.dim == 3:
+        yield "quadrature", lambda: quadrature(own, (10, 10, 8), (40, 10, 10))
+    yield "VEGAS+", lambda: vegas(own, calls, repeats)
+    if name in ("gg-ggg", "vbf-h"):
+        kernel = hadronic_three.make_kernel(name, central=True)
+        dim = 7 if name == "gg-ggg" else 6
+        yield "VEGAS+, other map", lambda: vegas(other_map(name, kernel, dim), calls, repeats)
+    if own.description.startswith("gg ->"):
+        kernel = multiparton.make_kernel(name, multiparton.RADIATION)
+        yield "VEGAS+, other map", lambda: vegas(other_map(name, kernel, own.dim), calls, repeats)
+    if name == "vbf-h":
+        uncrossed = other_map(name, hadronic_three.make_kernel("vbf-h-uncrossed"), 6)
+        yield "uncrossed formula, VEGAS+", lambda: vegas(uncrossed, calls, repeats)
+        yield (
+            "uncrossed formula, Pythia",
+            lambda: pythia(["HiggsSM:ff2Hff(t:WW) = on", *higgs], events),
+        )
+    if name in settings:
+        keep = no_two_bottoms if name == "single-top" else None
+        yield "Pythia", lambda: pythia(settings[name], events, keep)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", default=["all"], help="integrands, or all")
+    parser.add_argument("--calls", type=float, default=1e6, help="of one run of VEGAS+")
+    parser.add_argument("--repeats", type=int, default=8, help="runs of VEGAS+")
+    parser.add_argument("--events", type=float, default=2e4, help="of Pythia")
+    arguments = parser.parse_args()
+    names = list(REFERENCES) if arguments.names == ["all"] else arguments.names
+    print("| integrand | way | value | error | relative | pull | seconds |")
+    print("|---|---|---|---|---|---|---|")
+    for name in names:
+        shipped = REFERENCES.get(name)
+        for way, compute in ways(
+            name, int(arguments.calls), arguments.repeats, int(arguments.events)
+        ):
+            start = time.perf_counter()
+            value, error = compute()
+            seconds = time.perf_counter() - start
+            pull = "-"
+            if shipped and "uncrossed" not in way:
+                total = math.hypot(error, shipped.error, 1e-12 * value)
+                pull = f"{(value - shipped.value) / total:+.1f}"
+            print(
+                f"| {name} | {way} | {value:.8g} | {error:.2g} | {error / value:.1e} | {pull} "
+                f"| {seconds:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
