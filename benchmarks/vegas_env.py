@@ -1,5 +1,8 @@
 """Steps per second of the VEGAS environments, against what the integrals alone cost.
 
+Seconds are those that the process has computed: nothing here uses more than one thread, and other
+programs on the machine do not count.
+
 The limit is what the calls cost if nothing else is done: random numbers and integrand, in blocks
 that stay in the cache. "Kernel" adds map and sums, the work of an iteration.
 
@@ -32,9 +35,9 @@ def rate(work: Work, repeats: int) -> tuple[list[float], list[float]]:
     work()
     steps, calls = [], []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         done = work()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         steps.append(done[0] / seconds)
         calls.append(done[1] / seconds)
     return [[min(x), float(np.median(x)), max(x)] for x in (steps, calls)]

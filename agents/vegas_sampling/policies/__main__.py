@@ -1,4 +1,4 @@
-"""Commands of the game of VEGAS: search a linear policy, train a network, evaluate policies.
+"""Commands of the game of VEGAS: search a linear policy, train a network, evaluate, plot.
 
 Run:  python -m hepgym.agents.vegas_sampling.policies evaluate vegas geometric linear ppo
 """
@@ -19,6 +19,7 @@ from ...parameters import Parameters
 from . import POLICIES, make_policy
 from .cross_entropy import SearchSettings, search
 from .evaluation import BUDGET, EPISODES, Evaluation, evaluate_policy
+from .figures import learning_curve
 from .ppo import TrainingSettings, train
 
 
@@ -48,11 +49,16 @@ def main(arguments: list[str] | None = None) -> None:
     command.add_argument("--split", default="test", help="%(default)s")
     command.add_argument("--seed", type=int, default=0, help="%(default)s")
     command.add_argument("--output", type=Path, help="JSON file for the scores of all games")
+    command = commands.add_parser("plot", help="draw the learning curve of a search or training")
+    command.add_argument("folder", type=Path, help="folder of the run")
+    command.add_argument("--output", type=Path, required=True, help="picture to write")
     options = vars(parser.parse_args(arguments))
     name = options.pop("command")
     try:
         if name == "evaluate":
             _evaluate(**options)
+        elif name == "plot":
+            learning_curve(options["folder"], options["output"])
         else:
             _learn(name, options.pop("output"), options)
     except (ValueError, OSError, ImportError) as error:
@@ -135,7 +141,7 @@ def _parsed(word: str) -> Any:
             equals = ""
         if not equals:
             raise ValueError(f"{part!r} in {word!r} must be PARAMETER=NUMBER")
-    return make_policy(name, **parameters)
+    return make_policy(name, None, **parameters)
 
 
 def _plain(evaluation: Evaluation) -> dict[str, Any]:

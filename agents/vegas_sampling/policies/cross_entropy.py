@@ -19,16 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....envs.vegas_sampling.setup import NUMBERS, checked_budget
-from .evaluation import play
+from .base import Policy
+from .evaluation import Games, mean_difference, play
 from .imitation import demonstrations
 from .linear import COLUMNS, LinearPolicy
 from .schedules import Vegas
 
 Progress = Callable[[int, dict[str, float]], None]
 """Called after each generation with its number and what the log says about it."""
-
-LARGEST_DIFFERENCE = 0.5
-"""Differences of scores are cut here, so that a few lost games do not rule the search."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,14 @@ class SearchSettings:
             raise ValueError("smoothing must be in (0, 1] and least_spread not negative")
 
 
+BUDGET, STRAYING = 20_000, 0.3
 SPREAD, SPREAD_OF_CONSTANTS = 0.05, 0.15
-"""Standard deviations of the weights at the start."""
+"""Games of imitation, and standard deviations of the weights at the start."""
 
 
 def start(seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and spread of the weights to start with: a linear fit to a good schedule's actions."""
-    inputs, actions = demonstrations(seed)
+    inputs, actions = demonstrations(seed, BUDGET, STRAYING)
     columns = inputs[:, COLUMNS].astype(np.float64)
     design = np.column_stack([np.ones(len(columns)), columns])
     mean = np.linalg.lstsq(design, actions.astype(np.float64), rcond=None)[0].T
@@ -119,17 +118,12 @@ def search(
         random = np.random.default_rng([settings.seed, generation])
         integrands, streams = random.integers(NUMBERS, size=(2, settings.games))
 
-        def scores(policy: Any, i: Any = integrands, j: Any = streams) -> NDArray[np.float64]:
-            return play(policy, i, j, budget=settings.budget, split="train").score
+        def games(policy: Policy, i: Any = integrands, j: Any = streams) -> Games:
+            return play(policy, i, j, budget=settings.budget, split="train")
 
-        usual = scores(Vegas())
+        usual = games(Vegas())
         candidates = random.normal(mean, spread, (settings.population, *mean.shape))
-        gain = np.array(
-            [
-                np.clip(scores(LinearPolicy(c)) - usual, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE)
-                for c in candidates
-            ]
-        ).mean(axis=1)
+        gain = np.array([mean_difference(games(LinearPolicy(c)), usual) for c in candidates])
         best = np.argsort(gain, kind="stable")[: settings.elite]
         extra = settings.least_spread * (1.0 - generation / settings.generations)
         mean = _mix(mean, candidates[best].mean(axis=0), settings.smoothing)

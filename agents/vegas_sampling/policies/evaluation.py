@@ -255,6 +255,26 @@ def evaluate_policy(
     )
 
 
+LARGEST_DIFFERENCE = 0.5
+
+
+def mean_difference(games: Games, others: Games) -> float:
+    """Mean difference of the scores of the same games, as learning uses it.
+
+    Parameters
+    ----------
+    games, others
+        The same games played by two policies.
+
+    Returns
+    -------
+    float
+        Differences are cut at 0.5, so that a few lost games do not rule.
+    """
+    difference = games.score - others.score
+    return float(np.clip(difference, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE).mean())
+
+
 def _median(values: NDArray[np.float64]) -> Estimate:
     resampled = [
         float(np.median(np.repeat(values, counts)))

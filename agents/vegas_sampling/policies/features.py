@@ -11,8 +11,11 @@ from ....envs.vegas_sampling.setup import Observation
 AXIS_FEATURES = ("concentration", "weight_roughness", "log_peak_density", "grid_roughness")
 """Numbers computed on each axis, then averaged and maximised over the axes."""
 
+USED = [number for number, name in enumerate(STATISTICS) if name != "budget"]
+"""Statistics that are used. The budget is left out: policies are to play with other ones too."""
+
 NAMES = (
-    *STATISTICS,
+    *(list(STATISTICS)[number] for number in USED),
     *(f"mean_{name}" for name in AXIS_FEATURES),
     *(f"largest_{name}" for name in AXIS_FEATURES),
 )
@@ -21,7 +24,6 @@ NAMES = (
 # Brings every feature to a size of about one: value -> (value - centre) / scale.
 _SCALING = {
     "dimension": (0.6, 0.25),
-    "budget": (4.8, 0.5),
     "left": (0.5, 0.35),
     "iterations": (2.5, 1.5),
     "last_share": (0.1, 0.15),
@@ -81,5 +83,6 @@ def features(observation: Observation) -> NDArray[np.float32]:
     )
     # Axes that the integrand does not have are zero in every feature.
     mean = per_axis.sum(axis=1) / axes.sum(axis=1, keepdims=True)
-    values = np.concatenate([observation["statistics"], mean, per_axis.max(axis=1)], axis=1)
+    statistics = observation["statistics"][:, USED]
+    values = np.concatenate([statistics, mean, per_axis.max(axis=1)], axis=1)
     return np.clip((values - CENTRE) / SCALE, -LARGEST, LARGEST).astype(np.float32)

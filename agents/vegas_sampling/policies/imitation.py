@@ -12,19 +12,22 @@ from .schedules import Geometric
 TEACHER = Geometric(first_alpha=1.5, last_alpha=0.5, growth=1.2, iterations=20, warm_up=5)
 """The schedule that is imitated."""
 
-BUDGET = 20_000
 GAMES, STEPS = 256, 60
-STRAYING = 0.3
-"""Standard deviation of what is added to the schedule's actions before they are played."""
 
 
-def demonstrations(seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def demonstrations(
+    seed: int, budget: int, straying: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Play games on the training split and note what the schedule would do.
 
     Parameters
     ----------
     seed
         Non-negative integer.
+    budget
+        Calls of the integrand in a game.
+    straying
+        Standard deviation of what is added to the schedule's actions before they are played.
 
     Returns
     -------
@@ -32,7 +35,7 @@ def demonstrations(seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]
         Features, float32 (n, features), and actions, float32 (n, 3). The action to keep is
         halved: that is clear enough and leaves room to change one's mind.
     """
-    envs = VegasSamplingVectorEnv(GAMES, "SameStep", budget=BUDGET)
+    envs = VegasSamplingVectorEnv(GAMES, "SameStep", budget=budget)
     observation, _ = envs.reset(seed=seed)
     random = np.random.default_rng(seed)
     seen, wanted = [], []
@@ -40,6 +43,6 @@ def demonstrations(seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]
         action = TEACHER.act(observation)
         seen.append(features(observation))
         wanted.append(action * np.array([1.0, 1.0, 0.5], np.float32))
-        strayed = action + random.normal(0.0, STRAYING, action.shape)
+        strayed = action + random.normal(0.0, straying, action.shape)
         observation = envs.step(np.clip(strayed, -1.0, 1.0))[0]
     return np.concatenate(seen), np.concatenate(wanted)

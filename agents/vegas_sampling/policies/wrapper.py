@@ -43,7 +43,7 @@ class GymnasiumPolicy(Policy):
         It must not remember anything between calls.
     view
         What it looks at: ``"dict"``, the observation as it is; ``"flat"``, one vector; or
-        ``"features"``, the 24 numbers of `features.features`.
+        ``"features"``, the 23 numbers of `features.features`.
     environment
         The game that it plays.
     name

@@ -12,6 +12,7 @@ import pytest
 from hepgym.agents.vegas_sampling.policies import LinearPolicy, NetworkPolicy, imitation
 from hepgym.agents.vegas_sampling.policies.__main__ import main
 from hepgym.agents.vegas_sampling.policies.cross_entropy import SearchSettings, search, start
+from hepgym.agents.vegas_sampling.policies.figures import learning_curve
 from hepgym.agents.vegas_sampling.policies.ppo import TrainingSettings, train
 
 SEARCH = SearchSettings(budget=1000, generations=4, population=8, elite=3, games=6, seed=2)
@@ -88,6 +89,8 @@ def test_training_runs_and_goes_on(tmp_path):
         np.array_equal(a, b) for a, b in zip(policy.layers[0], stored.layers[0], strict=True)
     )
     assert stored.origin["method"] == "ppo"
+    learning_curve(tmp_path, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").exists()
     # All rounds are done: nothing is played again.
     train(TRAINING, tmp_path, progress=lambda n, numbers: steps.append(n))
     assert len(steps) == 4
@@ -143,7 +146,10 @@ def test_commands(tmp_path, capsys):
     stored = json.loads((tmp_path / "new" / "scores.json").read_text())
     assert stored[1]["parameters"] == {"alpha": 1.5, "iterations": 4, "warm_up": 0}
     assert len(stored[2]["games"]["score"]) == 5
+    main(["plot", str(tmp_path), f"--output={tmp_path / 'curve.png'}"])
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     for arguments, message in (
+        (["plot", "nowhere", "--output=x.png"], "error: .*nowhere"),
         (["evaluate", "vega"], "error: there is no policy 'vega'"),
         (["evaluate", "vegas:alpha"], "error: 'alpha' in 'vegas:alpha' must be PARAMETER=NUMBER"),
         (["evaluate", "nowhere.json"], "error: .*nowhere.json"),
