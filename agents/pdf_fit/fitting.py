@@ -146,14 +146,22 @@ def fit_piece(
     return [_fit_by_search(plan, number, tell) for number in numbers]
 
 
-@functools.lru_cache(maxsize=1)
+_engines: list[NeuralEngine] = []
+"""The engine used last: compiling it takes longer than some fits."""
+
+
 def _engine(plan: FitPlan) -> NeuralEngine:
-    """Compile once for all batches of a plan."""
+    """Compile, unless the last graph has the same shape: another law, another seed."""
     from ...envs.pdf_fit.neural.engine import NeuralEngine
 
     problem = plan.problem()
-    # A short batch is filled up: every graph has the same shape, and each replica the same bits.
-    return NeuralEngine(problem.data, problem.constraints, plan.agent_settings(), plan.batch)
+    settings = plan.agent_settings()
+    if not (_engines and _engines[0].takes(problem.data, settings, plan.batch)):
+        # A short batch is filled up: all graphs have one shape, and each replica the same bits.
+        _engines[:] = [NeuralEngine(problem.data, problem.constraints, settings, plan.batch)]
+    _engines[0].data = problem.data
+    _engines[0].constraints = problem.constraints
+    return _engines[0]
 
 
 def _fit_networks(

@@ -124,7 +124,10 @@ class FitData:
         """
         matrix = self.covariance if covariance is None else covariance
         residual = (self.predictions(f) - (self.central if values is None else values))[..., rows]
-        lower = np.linalg.cholesky(matrix[rows][:, rows])
+        chosen = np.arange(len(self))[rows]
+        # A covariance of thousands of points is large: no copy of the whole.
+        whole = len(chosen) == len(self)
+        lower = np.linalg.cholesky(matrix if whole else matrix[np.ix_(chosen, chosen)])
         flat = residual.reshape(-1, residual.shape[-1]).T
         white = solve_lower(lower, flat)
         return np.einsum("ij,ij->j", white, white).reshape(residual.shape[:-1])

@@ -174,6 +174,16 @@ class NeuralEngine:
         # Autograph is not needed and takes a second.
         self._run = tf.function(self._epochs, jit_compile=True, autograph=False)
 
+    def takes(self, data: FitData, settings: NeuralSettings, size: int) -> bool:
+        """Whether other data have the same shape, so that nothing need be compiled again."""
+        return (
+            self.settings == settings
+            and self.size == size
+            and np.array_equal(self.data.x, data.x)
+            and len(self.data.ratio) == len(data.ratio)
+            and self.data.rank == data.rank
+        )
+
     def _arrays(self, replicas: Sequence[Replica]) -> dict[str, NDArray[Any]]:
         forms = [replica.forms(self.data) for replica in replicas]
         training, validation = (

@@ -127,3 +127,74 @@ def test_plan_refuses():
             fit_plan(**arguments)
     with pytest.raises(ValueError, match="give a positive number"):
         fit(fit_plan(), "nowhere", 0)
+
+
+def test_run_draws_and_exports(fitted, monkeypatch):
+    """One call; the replicas are there already. The exported set is what was fitted."""
+    from hepgym.agents.pdf_fit import run
+    from hepgym.datasets.lhapdf_grid import read_grid
+    from hepgym.datasets.parton_distributions.export import from_lhapdf
+
+    folder, _ = fitted
+    monkeypatch.setattr(fitting, "fit_piece", None)
+    outcome = run(folder, replicas=2, settings=SHORT, sets=SETS, batch=3, lhapdf="short")
+    assert len(outcome.kept) == 2
+    assert sum(points for points, _ in outcome.table.values()) > 200
+    assert len(outcome.figures) == 5
+    assert all(figure.stat().st_size > 10_000 for figure in outcome.figures)
+    assert outcome.lines()[0] == "2 replicas fitted, 2 pass all vetoes"
+    grid = read_grid(outcome.lhapdf / "short_0001.dat")
+    x = np.array([1e-3, 0.01, 0.1, 0.3])
+    from hepgym.datasets.parton_distributions.grid import interpolation
+
+    exact = outcome.kept[0] / plan_grid(outcome) @ interpolation(x, plan_grid(outcome)).T * x
+    np.testing.assert_allclose(from_lhapdf(grid, x), exact, rtol=5e-3, atol=5e-3)
+
+
+def plan_grid(outcome):
+    from hepgym.datasets.parton_distributions.grid import lambert_grid
+
+    return lambert_grid(outcome.kept.shape[-1])
+
+
+def test_generalisation_of_known_predictions(random):
+    """Without spread the second chi2 is the first; with spread it is smaller."""
+    from hepgym.agents.pdf_fit.methodology import generalisation
+    from hepgym.datasets.parton_distributions import load
+    from hepgym.datasets.parton_distributions.export import reference_law
+
+    dis = load()
+    dis = dis.select(dis.in_sets(["SLAC-p", "HERA-CC-em"]))
+    law = reference_law(dis.x_grid)
+    seen = dis.in_sets(["SLAC"])
+    still = generalisation(dis, np.stack([law, law]), seen)
+    assert still.unseen_with_pdf_error == pytest.approx(still.unseen)
+    spread = law * (1 + 0.1 * random.normal(size=(30, 9, 1)))
+    moving = generalisation(dis, spread, seen)
+    assert moving.unseen_with_pdf_error < moving.unseen
+    assert moving.points == (~seen).sum()
+
+
+def test_closure_universes_share_the_law():
+    """Level 0 is the law; levels 1 and 2 have the same data, and only 2 has replicas."""
+    plans = {level: fit_plan(level=level, universe=1, sets=SETS) for level in ("L0", "L1", "L2")}
+    problems = {level: plan.problem() for level, plan in plans.items()}
+    law = problems["L0"].reference
+    exact = problems["L0"].dis.predict(law)
+    np.testing.assert_allclose(problems["L0"].dis.central, exact, rtol=1e-12)
+    assert np.array_equal(problems["L1"].dis.central, problems["L2"].dis.central)
+    assert np.array_equal(problems["L1"].replica(5).values, problems["L1"].dis.central)
+    assert not np.array_equal(problems["L2"].replica(5).values, problems["L2"].dis.central)
+    noise = problems["L1"].dis.central - exact
+    chi2 = noise @ np.linalg.solve(problems["L1"].data.covariance, noise) / len(noise)
+    # some hundred points: five standard deviations
+    assert chi2 == pytest.approx(1.0, abs=5 * np.sqrt(2 / len(noise)))
+
+
+def test_k_fold_loss_refuses():
+    from hepgym.agents.pdf_fit.methodology import k_fold_loss
+
+    with pytest.raises(ValueError, match="statistic is 'median'"):
+        k_fold_loss({}, statistic="median")
+    with pytest.raises(ValueError, match="there is no setting 'depth'"):
+        k_fold_loss({"depth": 3})
