@@ -23,7 +23,7 @@ import argparse
 import numpy as np
 
 from hepgym.agents.jet_grooming import Groomer, make_groomer
-from hepgym.agents.jet_grooming.dqn import DQNGroomer, reference_models
+from hepgym.agents.jet_grooming.trained import TRAINED, load_groomer, reference_models
 from hepgym.datasets import load_trees
 from hepgym.leaderboards.scores.jet_grooming import grooming_score
 
@@ -42,12 +42,15 @@ def main() -> None:
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
-    agents: dict[str, Groomer] = {
-        "DQN trained on W": DQNGroomer.load(reference_models("JetGrooming-v0")[0]),
-        "DQN trained on top": DQNGroomer.load(reference_models("JetGroomingTop-v0")[0]),
-        "RSD(0.05, 1)": make_groomer("recursive-soft-drop"),
-        "plain": make_groomer("plain"),
-    }
+    agents: dict[str, Groomer] = {}
+    for name in TRAINED:
+        for task, process in (("JetGrooming-v0", "W"), ("JetGroomingTop-v0", "top")):
+            # The best on the validation jets, if the agent comes with a model for the task.
+            for folder in reference_models(task, name)[:1]:
+                groomer = load_groomer(name, folder)
+                agents[f"{groomer.symbol} trained on {process}"] = groomer
+    agents["RSD(0.05, 1)"] = make_groomer("recursive-soft-drop")
+    agents["plain"] = make_groomer("plain")
     print("| sample | agent | L(W) | window | median | L(top) | window | median | QCD median |")
     print("|---|---|---|---|---|---|---|---|---|")
     for momentum, level, size in SAMPLES:

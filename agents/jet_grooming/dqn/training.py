@@ -185,6 +185,8 @@ class Training:
         self._random = np.random.Generator(np.random.PCG64([settings.seed, 1]))
         self._state, _ = self._env.reset(seed=settings.seed)
         self._returns = np.zeros(settings.num_envs)
+        # Of the present state, if the last gradient step has given them.
+        self._values: NDArray[np.float32] | None = None
         self._step = 0
         self._updates = 0
         self._seconds = 0.0
@@ -227,7 +229,8 @@ class Training:
     def _advance(self) -> None:
         """One step of every environment, and the gradient steps that follow it."""
         settings = self.settings
-        action = explore(settings, self._learner.values(self._state), self._step, self._random)
+        values = self._learner.values(self._state) if self._values is None else self._values
+        action = explore(settings, values, self._step, self._random)
         transitions, self._state, ended = play_step(self._env, self._state, action)
         self._memory.add(transitions)
         self._step += settings.num_envs
@@ -236,7 +239,9 @@ class Training:
         self._returns[ended] = 0.0
         if self._step > settings.warmup:
             shape = (settings.updates_per_vector_step, settings.batch_size)
-            self._window.loss(self._learner.update(self._memory.sample(self._random, shape)))
+            batches = self._memory.sample(self._random, shape)
+            loss, self._values = self._learner.update_and_value(batches, self._state)
+            self._window.loss(loss)
             self._updates += settings.updates_per_vector_step
 
     def _passed(self, every: int) -> bool:

@@ -213,6 +213,16 @@ def test_update_follows_the_bellman_equation(random, double):
         np.testing.assert_allclose(new, old + 0.25 * (online - old), atol=1e-6)
 
 
+def test_values_that_come_with_an_update_are_those_after_it(random):
+    one, other = Learner(TINY), Learner(TINY)
+    batch, states = transitions(random, (3, 4)), random.normal(size=(7, 5)).astype(np.float32)
+    before = one.values(states)
+    loss, values = one.update_and_value(batch, states)
+    assert loss == other.update(batch)
+    np.testing.assert_array_equal(values, other.values(states))
+    assert (values != before).any()
+
+
 def test_learner_is_restored_exactly(random):
     settings = dataclasses.replace(TINY, dropout=0.5, average=0.5)
     one, other = Learner(settings), Learner(dataclasses.replace(settings, seed=9))
