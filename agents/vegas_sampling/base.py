@@ -389,7 +389,7 @@ def evaluation_seconds(integrand: Integrand, points: NDArray[np.float64]) -> flo
         The integrand.
     points
         float64, shape (n, dim), n up to ``BLOCK``: typical points. They are evaluated again and
-        again for some milliseconds.
+        again for about two milliseconds.
 
     Returns
     -------
@@ -398,7 +398,7 @@ def evaluation_seconds(integrand: Integrand, points: NDArray[np.float64]) -> flo
     block, values = np.ascontiguousarray(points.T), np.empty(len(points))
     best, total, repeats = np.inf, 0.0, 1
     # The least of some tries: other work on the machine only ever adds to the time.
-    while total < 1e-2:
+    while total < 2e-3:
         start = time.perf_counter()
         if integrand.kernel is not None:
             _repeat(integrand.kernel, block, values, repeats)
@@ -408,7 +408,7 @@ def evaluation_seconds(integrand: Integrand, points: NDArray[np.float64]) -> flo
         seconds = time.perf_counter() - start
         total += seconds
         best = min(best, seconds / (repeats * len(points)))
-        if seconds < 1e-3:
+        if seconds < 2e-4:
             repeats *= 4
     return best
 

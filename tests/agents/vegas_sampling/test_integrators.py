@@ -39,11 +39,11 @@ def pulls(name: str, function: str, calls: int, seeds: int, **parameters) -> np.
 @pytest.mark.parametrize("function", ["gauss-4d", "camel-4d", "discontinuous-4d", "oscillatory-4d"])
 def test_estimates_are_unbiased_and_errors_honest(name, function):
     weighting = {} if name == "plain" else {"combination": "calls"}
-    found = pulls(name, function, 50_000, 150, iterations=5, **weighting)
-    # Over 150 seeds: mean 0 +- 0.08, standard deviation 1 +- 0.06, coverage 0.68 +- 0.04.
+    found = pulls(name, function, 30_000, 100, iterations=5, **weighting)
+    # Over 100 seeds: mean 0 +- 0.10, standard deviation 1 +- 0.07, coverage 0.68 +- 0.05.
     assert abs(found.mean()) < 0.35
     assert 0.75 < found.std() < 1.25
-    assert 0.55 < np.mean(abs(found) < 1.0) < 0.81
+    assert 0.53 < np.mean(abs(found) < 1.0) < 0.83
 
 
 def test_stratification_pays_off_on_the_diagonal():
@@ -282,35 +282,27 @@ def test_parameters_make_the_sampler_again():
         assert SAMPLERS[name].summary
 
 
-DASK_CALLS = 400_000
-
-
-def slow_camel(points: np.ndarray) -> np.ndarray:
-    """Kill the worker of the third piece, once."""
-    marker = os.environ.get("HEPGYM_TEST_MARKER")
-    if marker:
-        try:
-            count = len(os.listdir(marker))
-            open(os.path.join(marker, str(count)), "x").close()
-        except FileExistsError:
-            count = 0
-        if count == 3:
-            os._exit(1)
-    return integrand("camel-4d")(points)
-
-
-def test_dask_and_a_killed_worker_change_nothing(tmp_path, monkeypatch):
+def test_dask_and_a_killed_worker_change_nothing(tmp_path):
     from hepgym.cluster import client
 
     target = integrand("camel-4d")
-    local = numbers(make_sampler("vegas-plus", iterations=3).integrate(target, DASK_CALLS, 1))
-    monkeypatch.setenv("HEPGYM_TEST_MARKER", str(tmp_path))
-    deadly = register("deadly", slow_camel, dim=4)
+    markers = str(tmp_path)
+
+    def deadly(points: np.ndarray) -> np.ndarray:
+        # The worker that comes here third dies, once.
+        number = len(os.listdir(markers))
+        open(os.path.join(markers, f"{number}-{os.getpid()}"), "x").close()
+        if number == 2:
+            os._exit(1)
+        return target(points)
+
+    deadly_target = register("deadly", deadly, dim=4)
+    sampler = make_sampler("vegas-plus", iterations=2)
+    local = numbers(sampler.integrate(target, 200_000, 1))
     with client(2) as dask:
-        dask.run(os.environ.__setitem__, "HEPGYM_TEST_MARKER", "")
-        sampler = make_sampler("vegas-plus", iterations=3)
-        assert numbers(sampler.integrate(target, DASK_CALLS, 1, client=dask)) == local
-        dask.run(os.environ.__setitem__, "HEPGYM_TEST_MARKER", str(tmp_path))
+        assert numbers(sampler.integrate(target, 200_000, 1, client=dask)) == local
         before = set(dask.run(os.getpid).values())
-        assert numbers(sampler.integrate(deadly, DASK_CALLS, 1, client=dask)) == local
-        assert set(dask.run(os.getpid).values()) != before
+        assert numbers(sampler.integrate(deadly_target, 200_000, 1, client=dask)) == local
+        # Each chunk was done, one of them twice or more.
+        assert len(os.listdir(markers)) > 2 * 7
+        assert {int(name.split("-")[1]) for name in os.listdir(markers)} - before
