@@ -9,7 +9,7 @@ from ....envs.vegas_sampling.vector_env import VegasSamplingVectorEnv
 from .features import features
 from .schedules import Geometric
 
-TEACHER = Geometric(first_alpha=1.5, last_alpha=0.5, growth=1.2, iterations=20, warm_up=5)
+TEACHER = Geometric()
 """The schedule that is imitated."""
 
 GAMES, STEPS = 256, 60

@@ -117,11 +117,11 @@ class Geometric(Policy):
     """
 
     name = "geometric"
-    first_alpha: float = parameter(2.0, _ALPHA)
+    first_alpha: float = parameter(1.5, _ALPHA)
     last_alpha: float = parameter(0.5, _ALPHA)
-    growth: float = parameter(1.3, Allowed("1 <= growth <= 10", lambda g: 1.0 <= g <= 10.0))
+    growth: float = parameter(1.2, Allowed("1 <= growth <= 10", lambda g: 1.0 <= g <= 10.0))
     iterations: int = parameter(20, _ITERATIONS)
-    warm_up: int = parameter(8, _WARM_UP)
+    warm_up: int = parameter(5, _WARM_UP)
 
     def act(self, observation: Observation) -> NDArray[np.float32]:
         """Follow the schedule."""
