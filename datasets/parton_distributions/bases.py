@@ -58,8 +58,8 @@ def evolution_to_flavours() -> NDArray[np.float64]:
 @cache
 def flavours_to_evolution() -> NDArray[np.float64]:
     """Matrix from ``PIDS`` to ``EVOLUTION_NF5``, the inverse of the other; read-only."""
-    matrix = np.linalg.inv(evolution_to_flavours())
-    matrix = np.round(matrix)  # all entries are small integers
+    # All entries are small integers.
+    matrix = np.rint(np.linalg.inv(evolution_to_flavours())).astype(np.float64)
     matrix.setflags(write=False)
     return matrix
 

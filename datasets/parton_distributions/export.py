@@ -61,7 +61,7 @@ def export_lhapdf(
     DatasetError
         If the set exists, or the replicas have the wrong shape or are not finite.
     """
-    from ..lhapdf_set import write_set
+    from ..lhapdf_set import InfoValue, write_set
 
     values = np.asarray(replicas, np.float64)
     if values.ndim != 3 or len(values) < 1 or not np.isfinite(values).all():
@@ -85,7 +85,7 @@ def export_lhapdf(
             flavours[below, PIDS.index(pid)] = 0.0
         return flavours.transpose(2, 0, 1)
 
-    info = {
+    info: dict[str, InfoValue] = {
         "SetDesc": description or f"Fit by hepgym with {len(values)} replicas",
         "SetIndex": 0,
         "Authors": "hepgym",

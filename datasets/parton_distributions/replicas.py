@@ -98,7 +98,7 @@ class ReplicaGenerator:
         values = self.centre + self._alone * stream.standard_normal(points)
         values += data.additive @ stream.standard_normal(data.additive.shape[1])
         values *= 1.0 + data.uncorrelated_multiplicative * stream.standard_normal(points)
-        shared = stream.standard_normal(data.multiplicative.shape[1])
+        shared = stream.standard_normal((data.multiplicative.shape[1],))
         for rows, columns, effects in self._blocks:
             values[rows] *= (1.0 + effects * shared[columns]).prod(axis=1)
         return values

@@ -96,7 +96,8 @@ def k_folds(data: DISData) -> NDArray[np.int64]:
     for number, name in enumerate(data.set_names):
         fold_of_set[number] = _FOLD_OF_SET.get(name, -1)
     filled = np.array([sizes[fold_of_set == fold].sum() for fold in range(FOLDS)])
-    for number in sorted(np.flatnonzero(fold_of_set < 0), key=lambda n: (-sizes[n], n)):
+    unknown = map(int, np.flatnonzero(fold_of_set < 0))
+    for number in sorted(unknown, key=lambda n: (-int(sizes[n]), n)):
         smallest = int(filled.argmin())
         fold_of_set[number] = smallest
         filled[smallest] += sizes[number]

@@ -109,7 +109,7 @@ def whiten(data: DISData, covariance: ArrayLike) -> WhitenedData:
     right = np.zeros((len(data), 1 + ratios + basis[0] * basis[1]))
     right[:, 0] = data.central[order]
     right[:ratios, 1 : 1 + ratios] = np.eye(ratios)
-    right[ratios:, 1 + ratios :] = _rows(data.table[linear_rows])
+    right[ratios:, 1 + ratios :] = _rows(data.table[linear_rows].astype(np.float64))
     solved = solve_lower(factor, right)
     return WhitenedData(
         order=order,

@@ -113,7 +113,7 @@ class Whitener:
 
     def __init__(self, covariance: NDArray[np.float64]) -> None:
         try:
-            self._factor = np.linalg.cholesky(covariance)
+            self._factor = np.linalg.cholesky(covariance).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             raise ValueError("the covariance is not positive definite") from None
 

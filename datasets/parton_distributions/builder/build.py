@@ -77,7 +77,7 @@ def build(
     check_packages()
     work = work_folder if work_folder is not None else folder / "work"
     tell = progress if progress is not None else _silent
-    chosen = MEASUREMENTS
+    chosen: tuple[Measurement, ...] = MEASUREMENTS
     if only is not None:
         chosen = tuple(entry for entry in MEASUREMENTS if entry.name == only)
         if not chosen:
@@ -220,11 +220,12 @@ def _save_points(file: Path, points: Points) -> None:
 
 def _load_points(file: Path) -> Points:
     with np.load(file, allow_pickle=False) as archive:
-        sources = {
+        sources: dict[str, Any] = {
             kind: dict(zip(json.loads(str(archive[f"{kind}_names"])), archive[kind], strict=True))
             for kind in ("additive", "multiplicative")
         }
-        return Points(**{name: archive[name] for name in _COLUMNS}, **sources)
+        columns: dict[str, Any] = {name: archive[name] for name in _COLUMNS}
+        return Points(**columns, **sources)
 
 
 def _coefficients(

@@ -66,7 +66,7 @@ class Evolution:
         theta, weights = (theta + 1.0) * np.pi / 2.0, weights * np.pi / 2.0
         radius = 6.4 / (1.0 - np.log(self.x_out))[:, None]
         cotangent = 1.0 / np.tan(theta)
-        self._n = 1.0 + radius * (theta * cotangent + 1j * theta)
+        self._n = (1.0 + radius * (theta * cotangent + 1j * theta)).astype(np.complex128)
         slope = radius * (cotangent - theta * (1.0 + cotangent**2) + 1j)
         measure = weights * slope / np.pi
         transforms = _transforms(self._n, np.log(self.x_out), np.log(grid))
