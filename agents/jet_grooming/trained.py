@@ -9,10 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .base import Groomer
+from .dqn.groomer import DQNGroomer, read_agent
 from .dqn.reference import reference_models
 
-__all__ = ["PRESETS", "TRAINED", "best_model", "load_groomer", "reference_models", "train"]
+__all__ = [
+    "PRESETS",
+    "TRAINED",
+    "best_model",
+    "load_groomer",
+    "load_model",
+    "reference_models",
+    "train",
+]
 
 TRAINED: dict[str, str] = {
     "dqn": "Deep Q-learning; --model FOLDER of a training.",
@@ -27,7 +35,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
 """Names of the settings that a training of each agent can start from, the default first."""
 
 
-def load_groomer(agent: str, folder: Path) -> Groomer:
+def load_groomer(agent: str, folder: Path) -> DQNGroomer:
     """Load a trained agent from its folder, without running any code found there.
 
     Raises
@@ -37,12 +45,21 @@ def load_groomer(agent: str, folder: Path) -> Groomer:
     """
     _check(agent)
     if agent == "dqn":
-        from .dqn import DQNGroomer
-
         return DQNGroomer.load(folder)
     from .policy_gradient import PolicyGradientGroomer
 
     return PolicyGradientGroomer.load(folder)
+
+
+def load_model(folder: Path) -> DQNGroomer:
+    """Load a trained agent, whichever it is, from its folder.
+
+    Raises
+    ------
+    ValueError
+        If the folder does not hold a trained agent.
+    """
+    return load_groomer(read_agent(folder), folder)
 
 
 def best_model(task: str, agent: str) -> Path:
@@ -71,7 +88,7 @@ def train(
     preset: str = "reference",
     resume: bool = True,
     progress: bool = True,
-) -> Groomer:
+) -> DQNGroomer:
     """Train an agent from named settings; what the command ``hepgym train`` does.
 
     Parameters
@@ -93,8 +110,8 @@ def train(
 
     Returns
     -------
-    Groomer
-        With the best weights on the validation jets.
+    DQNGroomer
+        Or a subclass, with the best weights on the validation jets.
 
     Raises
     ------

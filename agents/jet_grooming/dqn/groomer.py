@@ -140,6 +140,25 @@ def write_settings(folder: Path, settings: Any, agent: str = DQNGroomer.name) ->
     (folder / SETTINGS_FILE).write_text(json.dumps(values, indent=2) + "\n")
 
 
+def read_agent(folder: Path) -> str:
+    """Read the name of the agent that a folder holds.
+
+    Raises
+    ------
+    ValueError
+        If the folder says none.
+    """
+    file = folder / SETTINGS_FILE
+    try:
+        agent = json.loads(file.read_text())["agent"]
+    except (OSError, KeyError, TypeError, ValueError):
+        raise ValueError(
+            f"{folder} is not the folder of a trained agent: it has no {SETTINGS_FILE} that names "
+            "one"
+        ) from None
+    return str(agent)
+
+
 def read_settings(folder: Path, kind: type[DQNGroomer] = DQNGroomer) -> Any:
     """Read the settings of a training from its folder.
 
