@@ -149,20 +149,22 @@ def refresh(
         return Client(server, token).refresh(task, size)
     from .workers.jobs import request_refresh
 
-    service = open_service(settings or settings_for())
-    with service.database.write() as session:
+    with (
+        open_service(settings or settings_for()) as service,
+        service.database.write() as session,
+    ):
         return request_refresh(session, own, size, _LOCAL)
 
 
 def rerun(task: str, settings: ServiceSettings) -> int:
     """Queue a run of every entry of a board that the board has not run yet; return how many."""
-    service = open_service(settings)
     own = find_task(task)
-    waiting = [row for row in service.views.table(own.id) if row.checks.rerun is None]
-    with service.database.write() as session:
-        for row in waiting:
-            subject = f"{own.id}/{row.entry.id}"
-            queue.enqueue(session, "rerun", subject, priority=queue.LATER, again=True)
+    with open_service(settings) as service:
+        waiting = [row for row in service.views.table(own.id) if row.checks.rerun is None]
+        with service.database.write() as session:
+            for row in waiting:
+                subject = f"{own.id}/{row.entry.id}"
+                queue.enqueue(session, "rerun", subject, priority=queue.LATER, again=True)
     return len(waiting)
 
 
@@ -188,13 +190,13 @@ def import_folder(
     progress: Callable[[int, int, str], None] | None = None,
 ) -> int:
     """Add the entries of a folder of boards to a service; return how many were new."""
-    service = open_service(settings, synchronise=False)
-    try:
-        return len(import_boards(service.boards, folder, trust=trust, progress=progress))
-    finally:
-        # Whatever was added before an error is shown.
-        with service.database.write() as session:
-            index.synchronise(session, service.boards)
+    with open_service(settings, synchronise=False) as service:
+        try:
+            return len(import_boards(service.boards, folder, trust=trust, progress=progress))
+        finally:
+            # Whatever was added before an error is shown.
+            with service.database.write() as session:
+                index.synchronise(session, service.boards)
 
 
 def back_up(settings: ServiceSettings, file: Path) -> dict[str, int]:
@@ -205,8 +207,8 @@ def back_up(settings: ServiceSettings, file: Path) -> dict[str, int]:
 def restore(settings: ServiceSettings, file: Path) -> dict[str, int]:
     """Restore a backup into an empty service; see `storage.backup.restore`."""
     counts = backup.restore(settings, file)
-    open_service(settings)
-    return counts
+    with open_service(settings):
+        return counts
 
 
 def create_token(
@@ -226,21 +228,20 @@ def create_token(
     token : str
         To be shown once.
     """
-    service = _accounts(settings)
-    with service.database.write() as session:
+    with _accounts(settings) as service, service.database.write() as session:
         accounts.add_user(session, user, role)
         return accounts.create_token(session, user, label=label, days=days)
 
 
 def list_tokens(settings: ServiceSettings) -> list[TokenInfo]:
     """All tokens of a service, without their secrets."""
-    with _accounts(settings).database.read() as session:
+    with _accounts(settings) as service, service.database.read() as session:
         return accounts.list_tokens(session)
 
 
 def revoke_token(settings: ServiceSettings, token_id: int) -> None:
     """Make a token of a service useless at once."""
-    with _accounts(settings).database.write() as session:
+    with _accounts(settings) as service, service.database.write() as session:
         accounts.revoke_token(session, token_id)
 
 

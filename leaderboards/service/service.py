@@ -27,6 +27,14 @@ class Service:
     boards: Boards
     views: Views
 
+    def __enter__(self) -> Service:
+        """Use it in a ``with`` statement."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close its connections to the database."""
+        self.database.close()
+
 
 def open_service(settings: ServiceSettings, *, synchronise: bool = True) -> Service:
     """Make folders and tables if needed, and the index of the boards anew.

@@ -79,6 +79,7 @@ def test_kill_many_times(start_server, archive, settled, random, workers, databa
     crash_and_check(server, [archive(seed) for seed in range(12)], settled, random)
 
 
+@pytest.mark.slow
 def test_a_job_that_is_running_is_finished_before_the_server_stops(start_server, archive, settled):
     server = start_server(shipped=False, draw=False, rerun=False)
     submission = hand_in(server.url, archive(50))

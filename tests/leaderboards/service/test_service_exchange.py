@@ -15,7 +15,7 @@ from hepgym.leaderboards.service import commands
 from hepgym.leaderboards.service.archives.packing import pack
 from hepgym.leaderboards.service.service import open_service
 from hepgym.leaderboards.service.settings import ServiceSettings
-from hepgym.leaderboards.service.storage import handing_in
+from hepgym.leaderboards.service.storage import handing_in, queue
 from hepgym.leaderboards.service.storage.accounts import Account
 from hepgym.leaderboards.service.storage.backup import BackupError
 from hepgym.leaderboards.service.storage.tables import Table
@@ -26,12 +26,12 @@ TASK = "JetGrooming-v0"
 
 @pytest.fixture
 def settings(tmp_path) -> ServiceSettings:
-    return ServiceSettings(folder=tmp_path / "service", shipped=False, rerun=False)
+    return ServiceSettings(folder=tmp_path / "service", shipped=False, rerun=False, draw=False)
 
 
 @pytest.fixture
 def filled(settings, write, tmp_path) -> ServiceSettings:
-    """A service with one drawn entry, one submission that waits, and an account."""
+    """A service with one entry, one submission that waits, and an account."""
     commands.create_token(settings, "maria", "submitter", label="laptop")
     service = open_service(settings)
     account = Account(1, "maria", "submitter")
@@ -110,6 +110,12 @@ class _Links(HTMLParser):
 
 
 def test_the_static_site_is_whole(filled, tmp_path):
+    service = open_service(filled)
+    (row,) = service.views.table(TASK)
+    with service.database.write() as session:
+        queue.enqueue(session, "draw", f"{TASK}/{row.entry.id}")
+    service.database.close()
+    work(filled, stop=Stop(), until_empty=True)
     site = tmp_path / "site"
     _, pages = commands.export(filled.model_copy(update={"shipped": True}), None, site)
     files = sorted(site.rglob("*.html"))
@@ -123,14 +129,18 @@ def test_the_static_site_is_whole(filled, tmp_path):
             if not target.startswith("#") and not (file.parent / unquote(target)).is_file():
                 missing.add((file.name, target))
     assert not missing
-    (entry,) = (filled.boards / TASK).glob("*.json")
-    text = (site / "tasks" / TASK / f"{entry.stem}.html").read_text()
+    text = (site / "tasks" / TASK / f"{row.entry.id}.html").read_text()
     assert "<svg" in text
     assert "mass-spectra.png" in text
 
 
+@pytest.mark.parametrize(
+    "database_url",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_backup_and_restoration(filled, tmp_path, database_url):
-    """From SQLite into either database; what waited for its score still does."""
+    """From SQLite into either database (slow); what waited for its score still does."""
     counts = commands.back_up(filled, tmp_path / "backup.tar")
     assert counts["submissions"] == 2
     other = ServiceSettings(

@@ -37,9 +37,8 @@ def settings(tmp_path) -> ServiceSettings:
 
 @pytest.fixture
 def service(settings):
-    opened = open_service(settings)
-    yield opened
-    opened.database.close()
+    with open_service(settings) as opened:
+        yield opened
 
 
 @pytest.fixture
