@@ -297,5 +297,5 @@ def build(name: str) -> Integrand:
         ),
     }[name]
     return Integrand(
-        name, dim, REFERENCES.get(name), 0.5, description, source, kernel=make_kernel(name)
+        name, dim, REFERENCES.get(name), 1.0, description, source, kernel=make_kernel(name)
     )

@@ -140,34 +140,35 @@ def four_leptons(points, values):  # type: ignore[no-untyped-def]
 
 @device
 def four_leptons_mapped(points, values):  # type: ignore[no-untyped-def]
-    """Fill in the width of H -> e+e-mu+mu- in GeV, masses sampled as resonances."""
+    """Fill in the width of H -> e+e-mu+mu- in GeV, masses sampled as resonances.
+
+    Only one Z can be on its mass shell: the heavier pair is sampled first. Which one it is depends
+    on the half of the first axis.
+    """
     momenta = np.empty((4, 4))
-    first, second = np.empty(4), np.empty(4)
+    heavy, light = np.empty(4), np.empty(4)
     higgs = np.zeros(4)
     higgs[0] = M_HIGGS
+    # At the edge no mass may be zero.
+    least = 1e-12 * M_HIGGS**2
     for i in range(len(values)):
-        # At the edge no mass may be zero.
-        least = 1e-12 * M_HIGGS**2
-        square, weight = breit_wigner(points[0, i], least, M_HIGGS**2, M_Z, WIDTH_Z)
+        half = 0 if points[0, i] < 0.5 else 1
+        r = 2.0 * points[0, i] - half
+        square, weight = breit_wigner(r, 4.0 * least, M_HIGGS**2, M_Z, WIDTH_Z)
         one = math.sqrt(square)
-        most = max((M_HIGGS - one) ** 2, 2.0 * least)
+        most = max(min((M_HIGGS - one) ** 2, square), 2.0 * least)
         square, density = breit_wigner(points[1, i], least, most, M_Z, WIDTH_Z)
         two = math.sqrt(square)
-        weight *= density / (4.0 * math.pi * math.pi)
-        row = 2
-        for step in range(3):
-            cosine = 2.0 * points[row, i] - 1.0
-            azimuth = 2.0 * math.pi * points[row + 1, i]
-            row += 2
-            if step == 0:
-                weight *= two_body_volume(M_HIGGS, one, two)
-                decay(higgs, M_HIGGS, one, two, cosine, azimuth, first, second)
-            elif step == 1:
-                weight *= two_body_volume(one, 0.0, 0.0)
-                decay(first, one, 0.0, 0.0, cosine, azimuth, momenta[0], momenta[1])
-            else:
-                weight *= two_body_volume(two, 0.0, 0.0)
-                decay(second, two, 0.0, 0.0, cosine, azimuth, momenta[2], momenta[3])
+        weight *= 2.0 * density / (4.0 * math.pi * math.pi)
+        weight *= two_body_volume(M_HIGGS, one, two)
+        weight *= two_body_volume(one, 0.0, 0.0) * two_body_volume(two, 0.0, 0.0)
+        cosine, azimuth = 2.0 * points[2, i] - 1.0, 2.0 * math.pi * points[3, i]
+        decay(higgs, M_HIGGS, one, two, cosine, azimuth, heavy, light)
+        row = 2 * half
+        cosine, azimuth = 2.0 * points[4, i] - 1.0, 2.0 * math.pi * points[5, i]
+        decay(heavy, one, 0.0, 0.0, cosine, azimuth, momenta[row], momenta[row + 1])
+        cosine, azimuth = 2.0 * points[6, i] - 1.0, 2.0 * math.pi * points[7, i]
+        decay(light, two, 0.0, 0.0, cosine, azimuth, momenta[2 - row], momenta[3 - row])
         values[i] = weight * four_lepton_squared(momenta) / (2.0 * M_HIGGS)
 
 
@@ -188,12 +189,12 @@ def build(name: str) -> Integrand:
         "ee-mumu": (2, 0.002, "e+e- -> mu+mu- at 500 GeV, pb", "textbook"),
         "ee-qqg": (
             5,
-            0.2,
+            0.3,
             "e+e- -> q qbar g, y > 0.01, in units of sigma_0 alpha_s C_F / (2 pi)",
             "Nucl. Phys. B178 (1981) 421",
         ),
-        "h-4l": (8, 0.3, "H -> e+e-mu+mu-, flat in phase space, GeV", "arXiv:1308.2922"),
-        "h-4l-mapped": (8, 0.3, "H -> e+e-mu+mu-, masses as resonances, GeV", "textbook"),
+        "h-4l": (8, 0.5, "H -> e+e-mu+mu-, flat in phase space, GeV", "arXiv:1308.2922"),
+        "h-4l-mapped": (8, 0.5, "H -> e+e-mu+mu-, masses as resonances, GeV", "textbook"),
     }[name]
     return Integrand(
         name,

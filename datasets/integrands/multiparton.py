@@ -364,9 +364,9 @@ def mhv_kernel(method: int = RAMBO) -> Any:
 
 # Dimensions, microseconds per point, description.
 _INTEGRANDS = {
-    "gg-ttg": (5, 40.0, "gg -> t tbar g at 1.5 TeV, summed over helicities, pb"),
-    "gg-ttg-helicity": (6, 4.0, "gg -> t tbar g at 1.5 TeV, helicities as a coordinate, pb"),
-    "gg-ttgg": (9, 20.0, "gg -> t tbar g g at 1.5 TeV, helicities as a coordinate, pb"),
+    "gg-ttg": (5, 20.0, "gg -> t tbar g at 1.5 TeV, summed over helicities, pb"),
+    "gg-ttg-helicity": (6, 2.5, "gg -> t tbar g at 1.5 TeV, helicities as a coordinate, pb"),
+    "gg-ttgg": (9, 12.0, "gg -> t tbar g g at 1.5 TeV, helicities as a coordinate, pb"),
     "gg-gggg-mhv": (8, 1.0, "gg -> gggg at 1 TeV, Parke and Taylor's amplitudes, pb"),
     "gg-gggg": (9, 30.0, "gg -> gggg at 1 TeV, full colour, helicities as a coordinate, pb"),
 }
