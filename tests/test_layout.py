@@ -154,6 +154,7 @@ def test_wheel_holds_the_tree(tmp_path):
             "leaderboards/service/pages/static/*.css",
             "leaderboards/service/pages/templates/*.html",
             "agents/jet_grooming/models/**/*.*",
+            "agents/unweighting/models/**/*.*",
             "agents/tuning/spaces/*.yaml",
         )
         for file in ROOT.glob(pattern)

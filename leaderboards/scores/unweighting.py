@@ -166,8 +166,9 @@ class _Events:
     def _gain(
         self, counts: NDArray[np.int64], exact_max: float, surrogate_max: float, ratio_max: float
     ) -> list[float]:
+        exact, surrogate, ratio = self._weights
         full, first, both, weight, square, reached = _accepted(
-            counts, *self._weights, exact_max, surrogate_max, ratio_max
+            counts, exact, surrogate, ratio, exact_max, surrogate_max, ratio_max
         )
         events = counts.sum()
         eps_full, eps_1, eps_2 = full / events, first / events, both / first

@@ -90,10 +90,10 @@ def compiled_forward(values: Any, raw: Any, bins: int) -> tuple[Any, Any]:
     """
     tf = tensorflow()
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @tf.custom_gradient
     def spline(x: Any, parameters: Any) -> Any:
         result, log_slope, exponentials = tf.numpy_function(
-            lambda *arrays: kernels.forward(*arrays, bins),
+            lambda x, parameters: kernels.forward(x, parameters, bins),
             [x, parameters],
             [tf.float64, tf.float64, tf.float32],
             stateful=False,
@@ -103,7 +103,7 @@ def compiled_forward(values: Any, raw: Any, bins: int) -> tuple[Any, Any]:
 
         def chain(by_result: Any, by_log_slope: Any) -> tuple[Any, Any]:
             by_x, by_raw = tf.numpy_function(
-                lambda *arrays: kernels.gradient(*arrays, bins),
+                lambda *arrays: kernels.gradient(arrays[0], arrays[1], arrays[2], arrays[3], bins),
                 [x, exponentials, by_result, by_log_slope],
                 [tf.float64, tf.float32],
                 stateful=False,
@@ -114,7 +114,7 @@ def compiled_forward(values: Any, raw: Any, bins: int) -> tuple[Any, Any]:
 
         return (result, log_slope), chain
 
-    return spline(tf.convert_to_tensor(values), tf.convert_to_tensor(raw))  # type: ignore[no-any-return]
+    return spline(tf.convert_to_tensor(values), tf.convert_to_tensor(raw))
 
 
 def compiled_inverse(values: Any, raw: Any, bins: int) -> tuple[Any, Any]:
@@ -133,7 +133,7 @@ def compiled_inverse(values: Any, raw: Any, bins: int) -> tuple[Any, Any]:
     """
     tf = tensorflow()
     result, log_slope = tf.numpy_function(
-        lambda *arrays: kernels.inverse(*arrays, bins),
+        lambda y, parameters: kernels.inverse(y, parameters, bins),
         [values, raw],
         [tf.float64, tf.float64],
         stateful=False,
