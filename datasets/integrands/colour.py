@@ -60,7 +60,7 @@ def quark_colour(gluons: int) -> NDArray[np.float64]:
         the gluons being the permutations in lexical order.
     """
     t = fundamental()
-    string = np.eye(3, dtype=np.complex128)
+    string: NDArray[np.complex128] = np.eye(3, dtype=np.complex128)
     for _ in range(gluons):
         string = np.einsum("...ij,ajk->...aik", string, t)
     return _sums(string, gluons)
@@ -80,13 +80,13 @@ def adjoint_colour(gluons: int) -> NDArray[np.float64]:
         As `quark_colour`, with the permutations of the gluons between the ends.
     """
     f = structure_constants()
-    chain = np.eye(GLUONS)
+    chain: NDArray[np.float64] = np.eye(GLUONS)
     for _ in range(gluons - 2):
         chain = np.einsum("...ij,jak->...aik", chain, f)
     return _sums(chain, gluons - 2)
 
 
-def _sums(tensor: NDArray[np.complex128], legs: int) -> NDArray[np.float64]:
+def _sums(tensor: NDArray[np.complex128] | NDArray[np.float64], legs: int) -> NDArray[np.float64]:
     """Products of a tensor with itself for all orders of its first axes."""
     orders = list(permutations(range(legs)))
     number = {order: k for k, order in enumerate(orders)}
