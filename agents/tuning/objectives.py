@@ -120,8 +120,27 @@ def _dqn_loss(task: Task, parameters: Mapping[str, Any], seed: int, folder: Path
         settings = published_settings(task.id, seed=seed, **parameters)
         return train(settings, folder, progress=False)
 
-    command = ["hepgym", "run", task.id, "--agent", "dqn", "--model", str(folder)]
-    found = groomer_loss(trained, task, parameters, seed, folder)
+    return _trained_loss("dqn", trained, task, parameters, seed, folder)
+
+
+def _policy_gradient_loss(
+    task: Task, parameters: Mapping[str, Any], seed: int, folder: Path
+) -> Evaluation:
+    """Loss of a policy trained with the reference settings but for ``parameters``."""
+    from ..jet_grooming.policy_gradient import reference_settings, train
+
+    def trained(task: Task, parameters: Mapping[str, Any], seed: int, folder: Path) -> Groomer:
+        settings = reference_settings(task.id, **{"seed": seed, **parameters})
+        return train(settings, folder, progress=False)
+
+    return _trained_loss("policy-gradient", trained, task, parameters, seed, folder)
+
+
+def _trained_loss(
+    agent: str, make: Maker, task: Task, parameters: Mapping[str, Any], seed: int, folder: Path
+) -> Evaluation:
+    command = ["hepgym", "run", task.id, "--agent", agent, "--model", str(folder)]
+    found = groomer_loss(make, task, parameters, seed, folder)
     return replace(found, command=shlex.join(command))
 
 
@@ -143,7 +162,7 @@ def _run_command(task: Task, groomer: Groomer) -> str:
 
 OBJECTIVES: dict[str, Objective] = {
     name: functools.partial(groomer_loss, functools.partial(_classical, name)) for name in GROOMERS
-} | {"dqn": _dqn_loss}
+} | {"dqn": _dqn_loss, "policy-gradient": _policy_gradient_loss}
 """Agents that can be tuned, by name. An agent that learns is one more line: a function that trains
 in ``folder`` and imports its framework only when it is called."""
 

@@ -182,6 +182,20 @@ parameters:
     assert "--model" in trial.command
 
 
+def test_policy_gradient_is_tuned_like_the_rest(space, tmp_path):
+    text = """
+agent: policy-gradient
+fixed: {steps: 4, jets: 20, layers: 1, validate_every: 4}
+parameters:
+  units: {distribution: uniformint, low: 4, high: 8}
+  shape: {distribution: choice, values: [cauchy, flat]}
+"""
+    (trial,) = tune(TASK, space(text), tmp_path / "scan", evals=1).trials
+    assert trial.error is None
+    assert np.isfinite(trial.loss)
+    assert "--agent policy-gradient --model" in trial.command
+
+
 BAD_SPACES = [
     ("agent: soft-drop", "parameters"),
     ("parameters: [", "space.yaml"),
