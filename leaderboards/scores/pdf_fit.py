@@ -319,8 +319,8 @@ def overfit_metric(
 ) -> float:
     """R_O: validation chi2 of replicas against their own data minus that against others'.
 
-    Negative values say that replicas learnt the noise of points that were to validate them
-    (arXiv:2410.16248): training and validation points share it through correlated errors.
+    Negative values say that replicas learnt the noise of points that were to validate them:
+    training and validation points share it through correlated errors.
 
     Parameters
     ----------

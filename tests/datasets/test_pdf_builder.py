@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,13 +16,14 @@ import pytest
 from hepgym.datasets import DatasetError, parton_distributions
 from hepgym.datasets.parton_distributions import bases, export
 from hepgym.datasets.parton_distributions.builder import build as builder
-from hepgym.datasets.parton_distributions.builder import coefficients
+from hepgym.datasets.parton_distributions.builder import coefficients, dglap
 from hepgym.datasets.parton_distributions.builder.coefficients import PIDS, of_target
 from hepgym.datasets.parton_distributions.builder.dglap import Evolution, _transforms
 from hepgym.datasets.parton_distributions.builder.experiments import MEASUREMENTS
 from hepgym.datasets.parton_distributions.builder.nuclear import pivoted_factor, reduce_families
 from hepgym.datasets.parton_distributions.evolution import EvolutionTable
 from hepgym.datasets.parton_distributions.grid import interpolation, lambert_grid
+from hepgym.datasets.parton_distributions.settings import M_BOTTOM
 
 needs_packages = pytest.mark.skipif(
     any(find_spec(name) is None for name in ("nnpdf_data", "yadism", "ekore")),
@@ -117,6 +121,76 @@ def test_antineutrinos_by_charge_conjugation(tmp_path):
     found = coefficients.coefficients(chorus.observable, x, q2, y, tmp_path, lambda _: None)
     direct = coefficients._compute(chorus.observable, np.stack([q2, x, y], axis=1))
     np.testing.assert_array_equal(found, direct)
+
+
+_EKO_MOMENTS = """
+import json, sys
+import numpy as np
+from eko import couplings
+from eko.io.types import EvolutionMethod
+from eko.kernels import EvoMethods, non_singlet, singlet
+from eko.quantities.couplings import CouplingEvolutionMethod, CouplingsInfo
+from eko.quantities.heavy_quarks import QuarkMassScheme
+from ekore.anomalous_dimensions.unpolarized import space_like
+
+moments = [complex(*pair) for pair in json.loads(sys.argv[1])]
+scale = float(sys.argv[2])
+running = couplings.Couplings(
+    CouplingsInfo(alphas=0.118, alphaem=0.0075, ref=(91.2, 5)),
+    (2, 0),
+    CouplingEvolutionMethod.EXACT,
+    masses=[1.51**2, 4.92**2, 172.5**2],
+    hqm_scheme=QuarkMassScheme.POLE,
+    thresholds_ratios=[1.0, 1.0, 1.0],
+)
+edges = [(1.65, 4), (min(scale, 4.92), 4)] + ([(4.92, 5), (scale, 5)] if scale > 4.92 else [])
+out = []
+for n in moments:
+    plus = minus = 1.0
+    mixed = np.eye(2)
+    for (low, nf), (high, _) in zip(edges[::2], edges[1::2]):
+        a0, a1 = (running.a_s(q**2, nf_to=nf) for q in (low, high))
+        for mode in (10101, 10201):
+            gamma = space_like.gamma_ns((2, 0), mode, n, nf, (0,) * 7, False)
+            kernel = non_singlet.dispatcher((2, 0), EvoMethods.ITERATE_EXACT, gamma, a1, a0, nf)
+            if mode == 10101:
+                plus = kernel * plus
+            else:
+                minus = kernel * minus
+        gamma = space_like.gamma_singlet((2, 0), n, nf, (0,) * 7, False)
+        mixed = singlet.dispatcher(
+            (2, 0), EvoMethods.ITERATE_EXACT, gamma, a1, a0, nf, 2000, (10, 0)
+        ) @ mixed
+    numbers = [plus, minus, *mixed.ravel()]
+    out.append([[complex(z).real, complex(z).imag] for z in numbers])
+print(json.dumps(out))
+"""
+
+
+@pytest.mark.slow
+@needs_packages
+@pytest.mark.parametrize("q", [2.5, 4.5, 100.0])
+def test_moments_against_eko(q):
+    """EKO's own couplings and kernels, not compiled, for some moments; half a minute."""
+    moments = [(2.0, 0.0), (1.7, 1.3), (4.0, 6.0)]
+    done = subprocess.run(
+        [sys.executable, "-c", _EKO_MOMENTS, json.dumps(moments), str(q)],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    theirs = np.array(json.loads(done.stdout.splitlines()[-1]))
+    theirs = theirs[..., 0] + 1j * theirs[..., 1]
+    n = np.array([complex(*pair) for pair in moments])
+    flow = dglap._Flow(dglap.gammas(n, 4), 4, dglap._a(1.65))
+    if q > M_BOTTOM:
+        flow.to(dglap._a(M_BOTTOM))
+        flow = flow.with_bottom(dglap.gammas(n, 5))
+    flow.to(dglap._a(q))
+    ours = flow.in_moments()[:6].T
+    # EKO integrates the coupling to about 1e-6.
+    np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=1e-9)
 
 
 EKO_SCALES = (2.5, 4.5, 100.0)
