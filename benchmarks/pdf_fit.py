@@ -1,6 +1,8 @@
 """Speed of fits of parton distributions: parameter vectors per second, milliseconds per epoch.
 
-Times are those of the process on its core (one thread), so that neighbours count little. Run on one core:  OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/pdf_fit.py
+Times are those that the process spends on its core, so that neighbours count little.
+
+Run on one core:  OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/pdf_fit.py
 """
 
 from __future__ import annotations
