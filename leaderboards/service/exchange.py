@@ -23,7 +23,7 @@ from .pages.files import dataset_facts, entry_files, tasks_with
 from .pages.links import StaticLinks, task_file
 from .storage.index import Listed
 from .trust import LEVELS, Checks
-from .views import Row, across_tasks, metrics, read_curves, rows
+from .views import Row, across_tasks, read_curves, rows
 
 _Progress = Callable[[int, int, str], None]
 
@@ -147,7 +147,7 @@ def _export_task(
     task = TASKS[task_id]
     curves = read_curves(drawn, f"{task_id}/{table[0].entry.id}") if table else None
     for trust in ("", *LEVELS, "awaiting"):
-        for sort in ("", *metrics(table, task)):
+        for sort in ("", *task.columns):
             for descending in (False, True) if sort else (False,):
                 file = task_file(task_id, trust, sort, descending)
                 html = rendering.task_page(
