@@ -54,17 +54,18 @@ def until(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--precision", type=float, default=1e-4)
-    parser.add_argument("--each", type=float, default=5e4, help="calls of an iteration")
+    parser.add_argument("--each", type=float, default=2e4, help="calls of an iteration")
     parser.add_argument("--most", type=float, default=5e7, help="give up after so many calls")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--samplers", nargs="+", default=["vegas-plus"])
     parser.add_argument("--integrands", nargs="+", default=list(PUBLISHED))
     arguments = parser.parse_args()
     print(f"million calls to {arguments.precision:g}, median of seeds 1 to {arguments.seeds};")
     print("in brackets median of |true relative error| / precision")
-    print(f"{'':18} {'published':>10} {'vegas':>16} {'vegas-plus':>16}")
+    print(f"{'':18} {'published':>10}", *(f"{name:>16}" for name in arguments.samplers))
     for name in arguments.integrands:
         columns = []
-        for sampler in ("vegas", "vegas-plus"):
+        for sampler in arguments.samplers:
             runs = [
                 until(
                     name,
@@ -82,9 +83,8 @@ def main() -> None:
             off = [abs(run.estimate / reference.value - 1.0) / arguments.precision for run in runs]
             more = ">" if calls >= arguments.most - arguments.each else ""
             columns.append(f"{more}{calls * 1e-6:.2f} ({np.median(off):.2g})")
-        print(
-            f"{name:18} {PUBLISHED.get(name, ''):>10} {columns[0]:>16} {columns[1]:>16}", flush=True
-        )
+        published = PUBLISHED.get(name, "")
+        print(f"{name:18} {published:>10}", *(f"{c:>16}" for c in columns), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numba
 import numpy as np
@@ -386,7 +387,7 @@ def evaluation_seconds(integrand: Integrand, points: NDArray[np.float64]) -> flo
     Parameters
     ----------
     integrand
-        The integrand.
+        The integrand; it is timed once for all.
     points
         float64, shape (n, dim), n up to ``BLOCK``: typical points. They are evaluated again and
         again for about two milliseconds.
@@ -395,6 +396,8 @@ def evaluation_seconds(integrand: Integrand, points: NDArray[np.float64]) -> flo
     -------
     float
     """
+    if integrand in _seconds:
+        return _seconds[integrand]
     block, values = np.ascontiguousarray(points.T), np.empty(len(points))
     best, total, repeats = np.inf, 0.0, 1
     # The least of some tries: other work on the machine only ever adds to the time.
@@ -410,7 +413,11 @@ def evaluation_seconds(integrand: Integrand, points: NDArray[np.float64]) -> flo
         best = min(best, seconds / (repeats * len(points)))
         if seconds < 2e-4:
             repeats *= 4
+    _seconds[integrand] = best
     return best
+
+
+_seconds: WeakKeyDictionary[Integrand, float] = WeakKeyDictionary()
 
 
 @numba.njit(
