@@ -97,7 +97,7 @@ def closure(
             f"{len(unweighted_weights)} accepted events are too few to compare distributions: "
             f"at least {2 * EVENTS_IN_BIN} are needed"
         )
-    from scipy.stats import chi2 as distribution  # type: ignore[import-untyped]
+    from scipy.stats import chi2 as distribution
 
     found = []
     for name, values in weighted.items():
