@@ -353,3 +353,22 @@ def test_misuse_of_the_api(make):
     assert env.step(far)[2]
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(far)
+
+
+def test_an_iteration_that_sees_nothing_counts_nothing():
+    env = VegasSamplingEnv(budget=BUDGET)
+    integrand = 0
+    while True:
+        env.reset(options={"integrand": integrand, "stream": 0})
+        if env.episodes.parameters[0, 0] == family.MIXTURE:
+            break
+        integrand += 1
+    env.episodes.parameters[0, family.HEADER :: family.BLOCK] = -1e6  # exp underflows to zero
+    history = [env.step(sampling_action(1.5, share)) for share in (0.3, 0.5, 1.0)]
+    assert history[-1][2]
+    for observation, reward, _, _, info in history:
+        assert reward == info["estimate"] == info["error"] == 0.0
+        assert env.observation_space.contains(observation)
+        assert observation["statistics"][NUMBER["last_counted"]] == 0.0
+    assert history[-1][4]["score"] == pytest.approx(0.5 * math.log10(BUDGET))
+    assert history[-1][4]["true_error"] == -1.0

@@ -83,8 +83,8 @@ class TrainingSettings:
     log_spread: float = -1.6
     width: int = 64
     imitation_steps: int = 4000
-    validation_every: int = 8
-    validation_games: int = 150
+    validation_every: int = 4
+    validation_games: int = 100
     seed: int = 1
 
     def __post_init__(self) -> None:
