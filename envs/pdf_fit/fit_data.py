@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +126,8 @@ class FitData:
         chosen = np.arange(len(self))[rows]
         # A covariance of thousands of points is large: no copy of the whole.
         whole = len(chosen) == len(self)
-        lower = np.linalg.cholesky(matrix if whole else matrix[np.ix_(chosen, chosen)])
+        block = matrix if whole else matrix[np.ix_(chosen, chosen)]
+        lower = np.asarray(np.linalg.cholesky(block), np.float64)
         flat = residual.reshape(-1, residual.shape[-1]).T
         white = solve_lower(lower, flat)
         return np.einsum("ij,ij->j", white, white).reshape(residual.shape[:-1])
@@ -195,7 +195,7 @@ def quadratic_form(
     """See `FitData.quadratic_form`."""
     columns = data.table.shape[1]
     ratios = len(data.ratio)
-    lower = np.linalg.cholesky(data.covariance[np.ix_(rows, rows)])
+    lower = np.asarray(np.linalg.cholesky(data.covariance[np.ix_(rows, rows)]), np.float64)
     system = np.zeros((len(rows), columns + ratios + 1))
     system[:, :columns] = data.table[rows]
     where = {int(row): number for number, row in enumerate(data.ratio)}
@@ -205,7 +205,8 @@ def quadratic_form(
             system[position, columns + where[row]] = 1.0
     system[:, -1] = values[rows]
     # Columns may be zero (points of x that no value sees): that does QR no harm.
-    triangle = np.linalg.qr(solve_lower(lower, system), mode="r")
+    decompose: Any = np.linalg.qr  # NumPy's types know only one of its results
+    triangle: NDArray[np.float64] = decompose(solve_lower(lower, system), mode="r")
     left, strength, right = np.linalg.svd(triangle[:, :-1], full_matrices=False)
     kept = strength > tolerance
     target = left.T @ triangle[:, -1]
@@ -216,9 +217,3 @@ def quadratic_form(
         max(constant, 0.0),
         len(rows),
     )
-
-
-def stack(forms: Sequence[QuadraticForm]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Matrices, transposed, and targets of several forms, one after the other."""
-    matrix = np.concatenate([form.matrix for form in forms])
-    return np.ascontiguousarray(matrix.T), np.concatenate([form.target for form in forms])
