@@ -147,6 +147,17 @@ TASKS: dict[str, Task] = {
             baselines=("identity", "quantile-map", "noise-floor"),
         ),
         Task(
+            id="VegasSampling-v0",
+            title="Integrate 22 functions and cross sections within budgets of calls",
+            datasets={"integrands": "integrands/board-v1"},
+            score="vegas_sampling",
+            parameters={},
+            primary="S",
+            direction="lower is better",
+            columns=("S", "S_200000", "S_1000000", "S_4000000", "failing", "missing"),
+            baselines=("plain", "vegas", "vegas-plus"),
+        ),
+        Task(
             id="Unweighting-v0",
             title="Surrogates for unweighting gg -> ttgg events in two stages",
             datasets={"events": "events/gg-ttgg-1500GeV-v1"},

@@ -147,6 +147,7 @@ def test_wheel_holds_the_tree(tmp_path):
         str(file.relative_to(ROOT))
         for pattern in (
             "datasets/bundled/**/*.root",
+            "datasets/integrands/suites/*.json",
             "datasets/jets/cards/*.yaml",
             "datasets/bundled/events/**/*.npz",
             "datasets/bundled/parton_distributions/**/*.npz",

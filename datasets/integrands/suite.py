@@ -14,7 +14,9 @@ from .registry import integrand
 
 _FOLDER = Path(__file__).parent / "suites"
 
-SUITES = {"integrands/board-v1": ""}
+SUITES = {
+    "integrands/board-v1": "cf289ccd29069565e871970bfe92f09b7e27fc736ea568f824b0cd3795f9fad1",
+}
 """Suite id to the SHA-256 of its content."""
 
 
