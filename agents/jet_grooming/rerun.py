@@ -7,7 +7,9 @@ in safe mode, or an ONNX file with one input and one output.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from ...leaderboards.manifest import Manifest
 from ...leaderboards.tasks import Task
 from . import GROOMERS, Groomer, NodeGroomer, canonical_decisions, make_groomer
 from .base import Parameters
+from .dqn.groomer import SETTINGS_FILE
 from .trained import TRAINED, load_groomer, reference_models
 
 KERAS_MODEL = "model.keras"
@@ -87,15 +90,15 @@ def run(
         If the model cannot be loaded or does not fit.
     """
     way = how(task, manifest, attachments)
-    groomer: Groomer | None
     if way == KERAS_MODEL:
-        groomer = _keras_groomer(attachments / KERAS_MODEL)
+        groomer: Groomer = _keras_groomer(attachments / KERAS_MODEL)
     elif way == ONNX_MODEL:
         groomer = _onnx_groomer(attachments / ONNX_MODEL)
     else:
-        groomer = _reference(task, manifest)
-    if groomer is None:
-        raise ValueError(f"{manifest.agent} came without a model and is no reference agent")
+        make = _reference(task, manifest)
+        if make is None:
+            raise ValueError(f"{manifest.agent} came without a model and is no reference agent")
+        groomer = make()
     predictions: dict[str, NDArray[Any]] = {}
     for role, trees in data.items():
         jets = groomer.groom(trees)
@@ -123,21 +126,40 @@ def comparable(
     }
 
 
-def _reference(task: Task, manifest: Manifest) -> Groomer | None:
-    """Find the agent that comes with the package and has exactly these parameters."""
+def _reference(task: Task, manifest: Manifest) -> Callable[[], Groomer] | None:
+    """Find the agent that comes with the package and has these parameters.
+
+    It is not made yet: whoever only asks, such as a process that forks, must not load TensorFlow.
+    """
     parameters = manifest.hyperparameters
     if manifest.agent in GROOMERS:
         try:
-            return make_groomer(manifest.agent, **parameters)
+            groomer = make_groomer(manifest.agent, **parameters)
         except (TypeError, ValueError):
             return None
+        return lambda: groomer
     if manifest.agent not in TRAINED:
         return None
     for folder in reference_models(task.id, manifest.agent):
-        groomer = load_groomer(manifest.agent, folder)
-        if groomer.parameters.items() >= parameters.items():
-            return groomer
+        # A setting that is younger than the model is not in its file and has its default.
+        written = _written_parameters(folder)
+        if all(written.get(name, value) == value for name, value in parameters.items()):
+            return functools.partial(_load_trained, manifest, folder)
     return None
+
+
+def _written_parameters(folder: Path) -> dict[str, Any]:
+    """Parameters of a trained agent as its folder says, without loading it."""
+    settings = dict(json.loads((folder / SETTINGS_FILE).read_text())["settings"])
+    reward = settings.pop("reward", {})
+    return {**settings, **{f"reward_{name}": value for name, value in reward.items()}}
+
+
+def _load_trained(manifest: Manifest, folder: Path) -> Groomer:
+    groomer = load_groomer(manifest.agent, folder)
+    if not groomer.parameters.items() >= manifest.hyperparameters.items():
+        raise ValueError(f"no {manifest.agent} that comes with hepgym has all of these settings")
+    return groomer
 
 
 def _keras_groomer(file: Path) -> NetworkGroomer:

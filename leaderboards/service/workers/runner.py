@@ -21,7 +21,7 @@ class Runner(Protocol):
     """What the module holds."""
 
     def how(self, task: Task, manifest: Manifest, attachments: Path) -> str | None:
-        """Say how an entry can be run.
+        """Say how an entry can be run, without loading anything heavy: the caller forks.
 
         Parameters
         ----------

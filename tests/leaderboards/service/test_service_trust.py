@@ -282,6 +282,24 @@ def test_tasks_without_a_generator_cannot_be_refreshed(service):
         check_can_generate(other)
 
 
+def test_asking_how_loads_no_network(tmp_path):
+    """A worker asks and then forks: TensorFlow's threads would not survive that."""
+    import subprocess
+    import sys
+
+    code = """
+import sys
+from pathlib import Path
+from hepgym.agents.rerun import how
+from hepgym.leaderboards.board import Board
+board = Board("JetGrooming-v0")
+found = {entry.agent: how(board.task, entry, Path("none")) for entry in board.entries()}
+assert found["dqn"] == found["trimming"] == "reference agent", found
+assert not {"tensorflow", "keras", "torch"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
 def test_boards_know_no_agent():
     """The runner comes by its name, from above."""
     assert importlib.util.find_spec(RUNNER) is not None
