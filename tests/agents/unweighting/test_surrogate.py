@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,3 +83,10 @@ def test_constant_features_do_no_harm(samples):
     targets = np.arange(10, dtype=np.float32)[:, None]
     network = surrogate.build_network(SMALL, inputs, targets)
     assert np.isfinite(network(inputs).numpy()).all()
+
+
+def test_shipped_model():
+    shipped = Path(surrogate.__file__).parent / "models" / "Unweighting-v0" / "surrogate-seed1"
+    model = surrogate.Surrogate.load(shipped)
+    assert model.settings == SurrogateSettings()
+    assert error(model, part(load_events("test"), 5_000)) < 0.1
