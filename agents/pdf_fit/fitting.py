@@ -76,8 +76,11 @@ def fit(
     def finished(found: Iterable[FittedReplica]) -> None:
         nonlocal done
         for replica in found:
-            if replica.number in missing and not held.has(replica.number):
-                held.write(replica)
+            # A batch may hold replicas that nobody asked for yet: they are kept for later.
+            if held.has(replica.number):
+                continue
+            held.write(replica)
+            if replica.number in missing:
                 done += 1
                 if progress is not None:
                     progress(done, len(numbers), _words(replica))

@@ -16,8 +16,8 @@ from ...datasets.parton_distributions.data import DISData
 from ...datasets.parton_distributions.splits import FOLDS, before_hera, k_folds
 from ...leaderboards.scores.pdf_fit import left_out_chi2
 from .fitting import fit
-from .plan import fit_plan, law
-from .results import distributions
+from .plan import FitPlan, fit_plan, law
+from .results import FittedReplica, distributions
 
 Progress = Callable[[int, int, str], None]
 
@@ -61,7 +61,7 @@ def closure_fits(
     folder
         Where the fits go, one folder for each universe; what is there is not fitted again.
     universes, replicas
-        How many.
+        How many; replicas that violate positivity or integrability do not count.
     agent, settings, level
         See `FitPlan`.
     progress, workers, scheduler
@@ -83,7 +83,7 @@ def closure_fits(
     found, central = [], []
     for universe in range(universes):
         plan = fit_plan(agent, settings, level=level, universe=universe, **arguments)
-        fits = fit(
+        fits = _acceptable(
             plan,
             Path(folder) / f"universe_{universe:03d}",
             replicas,
@@ -94,6 +94,22 @@ def closure_fits(
         found.append(distributions(fits))
         central.append(plan.problem().dis.central)
     return ClosureFits(law(plan), np.array(found), np.array(central))
+
+
+def _acceptable(plan: FitPlan, folder: Path, wanted: int, **keywords: Any) -> list[FittedReplica]:
+    """Fit until there are enough replicas that violate no constraint, at most twice as many."""
+    asked = wanted
+    while True:
+        fits = fit(plan, folder, asked, **keywords)
+        good = [replica for replica in fits if replica.acceptable]
+        if len(good) >= wanted:
+            return good[:wanted]
+        if asked >= 2 * wanted:
+            raise ValueError(
+                f"of {asked} replicas in {folder} only {len(good)} are positive and integrable: "
+                "give the fits more epochs"
+            )
+        asked = min(asked + wanted - len(good), 2 * wanted)
 
 
 @dataclass(frozen=True)

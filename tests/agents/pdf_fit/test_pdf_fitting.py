@@ -198,3 +198,26 @@ def test_k_fold_loss_refuses():
         k_fold_loss({}, statistic="median")
     with pytest.raises(ValueError, match="there is no setting 'depth'"):
         k_fold_loss({"depth": 3})
+
+
+def test_same_bits_in_other_company(plan, fitted):
+    """Neither the other replicas in the graph nor the place among them matters."""
+    other = fitting.fit_piece(plan, (5, 2))
+    assert [replica.number for replica in other] == [5, 2]
+    assert np.array_equal(other[1].parameters, fitted[1][1].parameters)
+    assert not np.array_equal(other[0].parameters, fitted[1][1].parameters)
+
+
+def test_gradients_are_clipped_replica_by_replica(random):
+    """As Keras clips the gradient of one network's matrix."""
+    from keras.optimizers import SGD
+
+    from hepgym.envs.pdf_fit.neural.engine import _clipped
+
+    gradient = random.normal(size=(3, 4, 5)).astype(np.float32)
+    gradient[1] *= 1e-3
+    found = _clipped(gradient, 0.5).numpy()
+    for replica in range(3):
+        (one,) = SGD(clipnorm=0.5)._clip_gradients([gradient[replica]])
+        np.testing.assert_allclose(found[replica], np.asarray(one), rtol=1e-6)
+    assert np.array_equal(found[1], gradient[1])
