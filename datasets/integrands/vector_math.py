@@ -7,6 +7,7 @@ The functions here are plain arithmetic.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba
 from numba import types
@@ -25,8 +26,7 @@ SMALLEST, LARGEST = -708.0, 709.0
 C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12 = (1.0 / math.factorial(k) for k in range(2, 13))
 
 
-@intrinsic
-def float_bits(typingctx, number):  # type: ignore[no-untyped-def]
+def _float_bits(typingctx, number):  # type: ignore[no-untyped-def]
     """Bits of a float64 as an int64."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
@@ -35,14 +35,17 @@ def float_bits(typingctx, number):  # type: ignore[no-untyped-def]
     return types.int64(types.float64), generate
 
 
-@intrinsic
-def bits_float(typingctx, bits):  # type: ignore[no-untyped-def]
+def _bits_float(typingctx, bits):  # type: ignore[no-untyped-def]
     """Float64 that has the bits of an int64."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         return builder.bitcast(arguments[0], context.get_value_type(types.float64))
 
     return types.float64(types.int64), generate
+
+
+float_bits: Any = intrinsic(_float_bits)
+bits_float: Any = intrinsic(_bits_float)
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
