@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 
 from hepgym.leaderboards.service.archives.packing import pack
@@ -77,10 +78,7 @@ class Server:
 
     def worker_pids(self) -> list[int]:
         assert self._process is not None
-        done = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self._process.pid)], capture_output=True, text=True
-        )
-        return [int(pid) for pid in done.stdout.split()]
+        return [child.pid for child in psutil.Process(self._process.pid).children()]
 
     def __enter__(self) -> Server:
         return self.start()
