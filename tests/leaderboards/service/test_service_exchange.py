@@ -80,6 +80,7 @@ def test_boards_go_round(filled, tmp_path):
     assert commands.import_folder(other, tmp_path / "git") == 0
 
 
+@pytest.mark.slow
 def test_an_altered_board_is_not_imported(filled, tmp_path):
     commands.export(filled, tmp_path / "git", None)
     (entry,) = (tmp_path / "git" / TASK).glob("*.json")

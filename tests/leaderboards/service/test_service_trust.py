@@ -147,6 +147,7 @@ def test_an_onnx_model_is_run(service, submit, write, onnx_cut):
     assert again.entry.trust == "re-run"
 
 
+@pytest.mark.slow
 def test_another_model_than_the_one_that_predicted(submit, write, onnx_cut):
     row = submit(write(3), [onnx_cut(0.3)])
     assert row.entry.trust == "recomputed"
