@@ -92,6 +92,7 @@ class Checkpoint:
         seconds, evaluating
             Wall time so far, and that of a Python integrand.
         """
+        arrays: dict[str, Any] = dict(state)
         table = np.array([[getattr(row, name) for name in _COLUMNS] for row in rows], np.float64)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
@@ -102,7 +103,7 @@ class Checkpoint:
                     identity=np.array(json.dumps(dict(self.identity))),
                     iterations=table,
                     seconds=np.array([seconds, evaluating]),
-                    **dict(state),
+                    **arrays,
                 )
             temporary.replace(self.path)
         finally:

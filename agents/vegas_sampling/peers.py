@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...datasets.integrands import Integrand
 from ...envs.vegas_sampling import grid
 from ...envs.vegas_sampling.random import checked_seed
+from ..jet_grooming.dqn.backend import tensorflow
 from ..parameters import Allowed, Choice, parameter
 from .base import (
     Integration,
@@ -174,7 +175,7 @@ class VegasFlow(Peer):
         self, integrand: Integrand, calls: int, seed: int = 0, *, progress: Progress | None = None
     ) -> Integration:
         """Integrate with ``vegasflow.VegasFlow``, see `Sampler.integrate`."""
-        import tensorflow as tf
+        tf = tensorflow()
 
         each = self._calls_each(calls)
         vegasflow = self._import()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ...datasets.integrands import Integrand
 from ...envs.vegas_sampling import grid
 from ...envs.vegas_sampling.random import checked_seed
+from ..jet_grooming.dqn.backend import tensorflow
 from ..parameters import Allowed, parameter
 from .base import checked_count
 from .pieces import Workplace
@@ -53,7 +54,7 @@ class VegasTensorFlow(Vegas):
         seed: np.uint64,
         stream: np.uint64,
     ) -> tuple[float, float, float]:
-        import tensorflow as tf
+        tf = tensorflow()
 
         if workplace.client is not None:
             raise ValueError("vegas-tf runs in one process: it takes no Dask client")
@@ -81,7 +82,7 @@ class VegasTensorFlow(Vegas):
         return mean, max(square / calls - mean * mean, 0.0) / (calls - 1), 0.0
 
     def _graph(self, integrand: Integrand) -> Callable[..., Any]:
-        import tensorflow as tf
+        tf = tensorflow()
 
         dim, bins, batch = integrand.dim, self.bins, self.batch
         function = integrand.tensorflow or _through_numpy(integrand)
@@ -114,7 +115,7 @@ class VegasTensorFlow(Vegas):
     def _evaluating(
         self, integrand: Integrand, calls: int, seed: int, workers: int, measured: float
     ) -> float:
-        import tensorflow as tf
+        tf = tensorflow()
 
         points = tf.constant(self.sample(self.batch, seed)[0])
         function = integrand.tensorflow or _through_numpy(integrand)
@@ -161,7 +162,7 @@ class VegasTensorFlow(Vegas):
             If `integrate` has not been called, there are too few calls, or the function does not
             depend on a variable.
         """
-        import tensorflow as tf
+        tf = tensorflow()
 
         edges = tf.constant(self._trained()["edges"])
         batch = self.batch
@@ -191,7 +192,7 @@ class VegasTensorFlow(Vegas):
 
 def _map(edges: Any, seed: Any, count: int) -> tuple[Any, Any, Any]:
     """Points of the grid, their Jacobians, and the places of their bins in a flat histogram."""
-    import tensorflow as tf
+    tf = tensorflow()
 
     dim, bins = edges.shape[0], edges.shape[1] - 1
     uniform = tf.random.stateless_uniform((count, dim), seed, dtype=tf.float64, alg="philox")
@@ -205,7 +206,7 @@ def _map(edges: Any, seed: Any, count: int) -> tuple[Any, Any, Any]:
 
 
 def _through_numpy(integrand: Integrand) -> Callable[[Any], Any]:
-    import tensorflow as tf
+    tf = tensorflow()
 
     def evaluate(points: Any) -> Any:
         values = tf.numpy_function(integrand, [points], tf.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import tensorflow as tf
+import tensorflow as tf  # type: ignore[import-untyped]
 
 from .analytic import (
     CENTRE_X,
