@@ -43,7 +43,7 @@ def plot_weights(
         axes = figure.subplots()
         floor = max(float(weights[weights > 0.0].min()), 1e-6)
         edges = np.geomspace(floor, float(weights.max()) * 1.01, BINS + 1)
-        axes.hist(weights, edges, histtype="step", color=SIGNAL, linewidth=1.5)
+        axes.hist(weights, edges.tolist(), histtype="step", color=SIGNAL, linewidth=1.5)
         axes.set(xscale="log", yscale="log", xlabel="weight / mean weight", ylabel="points")
         efficiency, kish = unweighting_efficiency(weights), kish_fraction(weights)
         axes.set_title(
