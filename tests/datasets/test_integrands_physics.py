@@ -55,7 +55,7 @@ def test_reference(name):
 def test_reference_of_slow_ones(name):
     """With the map that follows the peaks."""
     function = integrand(name)
-    value, error = plain(make_kernel(name, RADIATION), function.dim, 50_000)
+    value, error = plain(make_kernel(name, RADIATION), function.dim, 200_000)
     assert abs(value - function.reference.value) < 4 * error
     assert error < 0.05 * value
 
