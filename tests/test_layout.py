@@ -17,7 +17,7 @@ import hepgym
 from hepgym.envs.registration import ENVIRONMENTS
 
 ROOT = Path(__file__).parent.parent
-FLOORS = ["cluster", "datasets", "envs", "leaderboards", "agents", "cli"]
+FLOORS = ["backend", "cluster", "datasets", "envs", "leaderboards", "agents", "cli"]
 NOT_PACKAGED = {"tests", "benchmarks", "docs", "examples", "build", "dist"}
 
 

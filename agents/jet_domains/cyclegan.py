@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ...backend import keras
 from ...datasets.jets.image_transform import ImageTransform
-from ..jet_grooming.dqn.backend import keras
 from .settings import CycleGANSettings
 from .translator import Images, Translator
 

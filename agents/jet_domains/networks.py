@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..jet_grooming.dqn.backend import keras
+from ...backend import keras
 from .settings import CycleGANSettings
 
 PIXELS = 24

@@ -75,7 +75,7 @@ class CycleGANSettings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            kind = type(field.default)
+            kind: Any = type(field.default)
             good = type(value) is kind or (kind is float and type(value) is int)
             if not good:
                 raise ValueError(f"{field.name} is {value!r} but must be of type {kind.__name__}")

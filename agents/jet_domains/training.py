@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backend import keras, tensorflow
 from ...datasets.jets.image_transform import ImageTransform
 from ...datasets.jets.lund_images import average_images
 from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE, POPULATED
-from ..jet_grooming.dqn.backend import keras, tensorflow
-from ..jet_grooming.dqn.checkpoint import read_checkpoint, write_checkpoint
-from ..jet_grooming.dqn.training import interruptible
+from ..checkpoint import read_checkpoint, write_checkpoint
+from ..interruption import interruptible
 from .cyclegan import SETTINGS_FILE, CycleGAN, read_settings, write_settings
 from .networks import build_discriminator, build_generator
 from .settings import CycleGANSettings

@@ -163,7 +163,7 @@ def _load_trained(manifest: Manifest, folder: Path) -> Groomer:
 
 
 def _keras_groomer(file: Path) -> NetworkGroomer:
-    from .dqn.backend import keras
+    from ...backend import keras
 
     try:
         model = keras().saving.load_model(file, compile=False, safe_mode=True)

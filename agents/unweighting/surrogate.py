@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backend import keras, tensorflow
 from ...datasets.unweighting import EventSample
-from ..jet_grooming.dqn.backend import keras, tensorflow
-from ..jet_grooming.dqn.checkpoint import read_checkpoint, write_checkpoint
+from ..checkpoint import read_checkpoint, write_checkpoint
 from ..players import Progress
 from .features import FEATURES, features
 from .settings import SurrogateSettings

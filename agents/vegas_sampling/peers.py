@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backend import tensorflow
 from ...datasets.integrands import Integrand
 from ...envs.vegas_sampling import grid
 from ...envs.vegas_sampling.random import checked_seed
-from ..jet_grooming.dqn.backend import tensorflow
 from ..parameters import Allowed, Choice, parameter
 from .base import (
     Integration,

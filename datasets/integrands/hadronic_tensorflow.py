@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import tensorflow as tf
+import tensorflow as tf  # type: ignore[import-untyped]
 
 from .beams import GLUON, density_table
 from .constants import BEAM_ENERGY, G_SQUARED, M_TOP, PICOBARN

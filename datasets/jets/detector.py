@@ -208,7 +208,7 @@ def _calorimeter(
     share = _shares(calorimeter, pdg)
     track_share = _shares(calorimeter, tracks.pdg)
     seen, pointing = share > 0.0, track_share > 0.0
-    at_eta, at_phi, event = (column[seen] for column in deposits)
+    at_eta, at_phi, event = deposits[0][seen], deposits[1][seen], deposits[2][seen]
     towers = _Towers(calorimeter)
     cells = towers.cell(at_eta, at_phi, event)
     track_cells = towers.cell(
@@ -217,7 +217,7 @@ def _calorimeter(
     # A track whose particle was not seen here still has its tower.
     hit, place = np.unique(np.concatenate([cells, track_cells]), return_inverse=True)
     count = len(hit)
-    true = np.bincount(place[: len(cells)], energy[seen] * share[seen], count)
+    true: Floats = np.bincount(place[: len(cells)], energy[seen] * share[seen], count).astype(float)
     track_energy = tracks.energy[pointing] * track_share[pointing]
     track_place = place[len(cells) :]
     charged = np.bincount(track_place, track_energy, count)

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from . import clustering, detector, detector_card
+from . import clustering
 from .settings import NEUTRINOS, GeneratorSettings
 
 if TYPE_CHECKING:
     import awkward as ak
+
+    from .detector_card import DetectorCard
 
 _EVENTS_PER_BATCH = 100
 _GRID = 2.0**16
@@ -100,7 +102,11 @@ def generate_chunk(
             raise DatasetError(f"Pythia does not accept the setting {command!r}")
     if not pythia.init():
         raise DatasetError(f"Pythia could not be initialised with {settings}")
-    card = detector_card.read_card() if settings.level == "detector" else None
+    card = None
+    if settings.level == "detector":
+        from .detector_card import read_card
+
+        card = read_card()
     # The detector's randomness: batches follow each other, so fewer jets are a prefix of more.
     random = np.random.default_rng([seed, _DETECTOR])
 
@@ -158,11 +164,13 @@ def _reconstruct(
     pythia: Any,
     pdg: ak.Array,
     momenta: ak.Array,
-    card: detector_card.DetectorCard,
+    card: DetectorCard,
     random: np.random.Generator,
 ) -> ak.Array:
     """Energy flow of a batch of events, as records px, py, pz, E."""
     import awkward as ak
+
+    from . import detector
 
     codes = ak.to_numpy(ak.flatten(pdg)).astype(np.int64)
     known, place = np.unique(codes, return_inverse=True)

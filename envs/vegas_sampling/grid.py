@@ -64,9 +64,9 @@ def map_block(edges, points, jacobian, bins):  # type: ignore[no-untyped-def]
             bin_of[i] = b
             x[i] = scaled - b
         for i in range(len(x)):
-            b = np.uint32(bin_of[i])
-            low = cuts[b]
-            width = cuts[b + np.uint32(1)] - low
+            here = np.uint32(bin_of[i])
+            low = cuts[here]
+            width = cuts[here + np.uint32(1)] - low
             x[i] = low + x[i] * width
             jacobian[i] *= width * count
 

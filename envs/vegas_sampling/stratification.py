@@ -71,7 +71,7 @@ def _stratify(points, strata, ends, first, start):  # type: ignore[no-untyped-de
             for j in range(i, stop):
                 row[j] = row[j] * size + low
             i = stop
-            corner = corner + 1 if corner + 1 < strata[k] else 0
+            corner = np.int64(corner + 1 if corner + 1 < strata[k] else 0)
         stride *= strata[k]
 
 

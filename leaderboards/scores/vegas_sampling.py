@@ -263,7 +263,8 @@ def probe_points(member: SuiteMember) -> NDArray[np.float64]:
     stream = np.random.PCG64(np.random.SeedSequence([_PROBE_SEED, *member.name.encode()]))
     # The raw stream is frozen by NumPy's compatibility policy (NEP 19).
     raw = stream.random_raw(MIN_POINTS * member.dim)
-    return ((raw >> np.uint64(11)) * 2.0**-53).reshape(MIN_POINTS, member.dim)
+    uniform: NDArray[np.float64] = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return uniform.reshape(MIN_POINTS, member.dim)
 
 
 def check_density(
@@ -295,11 +296,12 @@ def check_density(
     """
     left = 1.0 / (1.0 + density)
     right = probe_density / (1.0 + probe_density)
+    everywhere = (np.ones(len(points), np.bool_), np.ones(len(probes), np.bool_))
     halves = [
         (f" where coordinate {axis + 1} < 1/2", points[:, axis] < 0.5, probes[:, axis] < 0.5)
         for axis in range(points.shape[1])
     ]
-    for where, in_points, in_probes in [("", True, True), *halves]:
+    for where, in_points, in_probes in [("", *everywhere), *halves]:
         a, b = left * in_points, right * in_probes
         error = math.hypot(a.std(ddof=1) / math.sqrt(len(a)), b.std(ddof=1) / math.sqrt(len(b)))
         # A uniform density has no error; rounding to float32 remains.
@@ -434,10 +436,11 @@ def _score_sample(
         row[:3] = _sample_quantities(sizes[order], times)
         row[3] = times @ weights[order] / len(weights) / member.value
     found = _sample_quantities(sizes[order], np.ones(len(weights)))
-    return SampleScore(
-        *(estimate(value, column) for value, column in zip(found, rows.T[:3], strict=True)),
-        integral=estimate(float(weights.mean()) / member.value, rows[:, 3]),
+    rsd, eps, kish = (
+        estimate(value, column) for value, column in zip(found, rows.T[:3], strict=True)
     )
+    integral = estimate(float(weights.mean()) / member.value, rows[:, 3])
+    return SampleScore(rsd, eps, kish, integral)
 
 
 def _sample_quantities(

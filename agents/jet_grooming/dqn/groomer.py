@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ....backend import keras
 from ..base import NodeGroomer, Parameters
-from .backend import keras
 from .learner import BATCH, compiled
 from .settings import DQNSettings
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .backend import keras, tensorflow
+from ....backend import keras, tensorflow
 from .network import ACTIONS, Standard, build_network
 from .replay import Transitions
 from .settings import DQNSettings

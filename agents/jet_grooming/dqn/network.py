@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .backend import keras
+from ....backend import keras
 
 ACTIONS = 2
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,8 @@ from numpy.typing import NDArray
 from ....envs.jet_grooming.observation import NODE, observe_trees
 from ....envs.jet_grooming.vector_env import JetGroomingVectorEnv
 from ....version import __version__
-from .checkpoint import Arrays, read_checkpoint, write_checkpoint
+from ...checkpoint import Arrays, read_checkpoint, write_checkpoint
+from ...interruption import interruptible
 from .exploration import explore
 from .groomer import (
     NETWORK_FILE,
@@ -397,26 +396,3 @@ def standardisation(
         mean += weight * seen.mean(axis=0)
         square += weight * (seen**2).mean(axis=0)
     return mean.astype(np.float32), (square - mean**2).astype(np.float32)
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or SIGTERM into an event; a second Ctrl-C acts at once.
-
-    Signals can be caught in the main thread only; elsewhere nothing is changed.
-    """
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -27,7 +27,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dqn.backend import tensorflow
+from ....backend import tensorflow
 
 if os.environ.get("TF_USE_LEGACY_KERAS") != "1":
     raise ImportError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from ....envs.jet_grooming.env import JetGroomingEnv
 from ....leaderboards.tasks import task as find_task
-from ..dqn.checkpoint import Arrays, write_checkpoint
+from ...checkpoint import Arrays, write_checkpoint
 from ..dqn.log import TrainingLog
 from ..dqn.network import ACTIONS
 from ..dqn.progress import Progress

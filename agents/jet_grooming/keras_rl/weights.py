@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..dqn.checkpoint import read_checkpoint
+from ...checkpoint import read_checkpoint
 from ..dqn.network import build_network
 from ..dqn.settings import DQNSettings
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dqn.backend import keras, tensorflow
+from ....backend import keras, tensorflow
 from ..dqn.learner import compiled
 from ..dqn.network import Standard, build_network
 from .settings import PolicyGradientSettings

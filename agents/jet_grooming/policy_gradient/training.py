@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ....datasets.jets.trees import ClusteringTrees
 from ....envs.jet_grooming.observation import observe_trees
 from ....version import __version__
-from ..dqn.checkpoint import read_checkpoint, write_checkpoint
+from ...checkpoint import read_checkpoint, write_checkpoint
+from ...interruption import interruptible
 from ..dqn.groomer import (
     NETWORK_FILE,
     SETTINGS_FILE,
@@ -30,7 +31,6 @@ from ..dqn.training import (
     CHECKPOINT_FILE,
     LAST_FILE,
     SUMMARY_FILE,
-    interruptible,
     standardisation,
 )
 from ..dqn.validation import validate

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jet_grooming.dqn.backend import keras, tensorflow
+from ....backend import keras, tensorflow
 from .settings import FlowSettings
 
 CHUNK = 8192

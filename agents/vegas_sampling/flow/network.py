@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...jet_grooming.dqn.backend import keras, tensorflow
+from ....backend import keras, tensorflow
 from .spline import compiled_forward, compiled_inverse, rational_quadratic
 
 _layers = keras().layers

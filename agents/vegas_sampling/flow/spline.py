@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...jet_grooming.dqn.backend import tensorflow
+from ....backend import tensorflow
 from . import kernels
 from .kernels import MIN_SIZE, MIN_SLOPE
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .... import backend
 from ....datasets.parton_distributions.bases import EVOLUTION, FITTED, from_fitted
 from ..constraints import (
     INTEGRABILITY_THRESHOLD,
@@ -164,7 +163,7 @@ class NeuralEngine:
         self.size = size
         self.constraints = constraints
         self._sum_rules = sum_rule_weights(data.x)
-        tf, keras = _tensorflow(), _keras()
+        tf, keras = backend.tensorflow(), backend.keras()
         sizes = [2, *settings.units, len(FITTED)]
         shapes = [s for pair in itertools.pairwise(sizes) for s in ((size, *pair), (size, pair[1]))]
         self._weights = [keras.Variable(np.zeros(shape, np.float32)) for shape in shapes]
@@ -211,7 +210,7 @@ class NeuralEngine:
     # What follows is traced by TensorFlow.
 
     def _outputs(self, weights: Any, c: Any, epoch: Any, training: bool) -> Any:
-        tf, keras = _tensorflow(), _keras()
+        tf, keras = backend.tensorflow(), backend.keras()
         settings = self.settings
         act = keras.activations.get(settings.activation)
         # The first layer has two inputs: a sum of two products, which is fused with what follows.
@@ -229,7 +228,7 @@ class NeuralEngine:
         return hidden
 
     def _dropout_mask(self, c: Any, epoch: Any, units: int) -> Any:
-        tf = _tensorflow()
+        tf = backend.tensorflow()
         keep = 1.0 - self.settings.dropout
         draws = [
             tf.random.stateless_uniform((units,), tf.stack([c["seed"][r], epoch]))
@@ -239,7 +238,7 @@ class NeuralEngine:
 
     def _observables(self, weights: Any, c: Any, epoch: Any, training: bool) -> Any:
         """Return z = (x f, ratios), the positivity penalty and x T3, x T8 at small x."""
-        tf = _tensorflow()
+        tf = backend.tensorflow()
         outputs = self._outputs(weights, c, epoch, training)
         fitted = outputs * c["factor"]
         by_name = {name: fitted[:, :, column] for column, name in enumerate(FITTED)}
@@ -266,7 +265,7 @@ class NeuralEngine:
 
     def _normalisations(self, by_name: Any, c: Any) -> dict[str, Any]:
         """See ``sum_rules.normalisations``."""
-        tf, rules = _tensorflow(), self._sum_rules
+        tf, rules = backend.tensorflow(), self._sum_rules
 
         def below(first: Any, second: Any, column: int) -> Any:
             same = first * second > 0
@@ -289,12 +288,12 @@ class NeuralEngine:
 
     @staticmethod
     def _chi2(z: Any, c: Any, kind: str) -> Any:
-        tf = _tensorflow()
+        tf = backend.tensorflow()
         residual = tf.linalg.matvec(c[kind], z) - c[f"{kind}_target"]
         return tf.reduce_sum(residual * residual, axis=1) + c[f"{kind}_constant"]
 
     def _loss(self, weights: Any, c: Any, epoch: Any) -> Any:
-        tf, s = _tensorflow(), self.settings
+        tf, s = backend.tensorflow(), self.settings
         z, penalty, small = self._observables(weights, c, epoch, training=True)
         chi2 = self._chi2(z, c, "training")
         hundreds = tf.cast(epoch // 100, tf.float32)
@@ -305,7 +304,7 @@ class NeuralEngine:
         return tf.reduce_sum(loss)
 
     def _train_one(self, c: Any, epoch: Any) -> None:
-        tf = _tensorflow()
+        tf = backend.tensorflow()
         variables = self._weights
         weights = [variable.value for variable in variables]
         with tf.GradientTape() as tape:
@@ -318,7 +317,7 @@ class NeuralEngine:
 
     def _look(self, weights: Any, c: Any, epoch: Any) -> Any:
         """Training and validation chi2 per point, and whether the state may be kept."""
-        tf = _tensorflow()
+        tf = backend.tensorflow()
         z, penalty, small = self._observables(weights, c, epoch, training=False)
         training = self._chi2(z, c, "training") / c["training_values"]
         validation = self._chi2(z, c, "validation") / c["validation_values"]
@@ -337,7 +336,7 @@ class NeuralEngine:
         ``best`` are the weights kept, ``state`` is (epoch, best validation chi2, best epoch, last
         epoch of each replica).
         """
-        tf = _tensorflow()
+        tf = backend.tensorflow()
         every = self.settings.validate_every
         patience = int(self.settings.patience * self.settings.epochs)
         size = self.size
@@ -376,7 +375,7 @@ class NeuralEngine:
 
     def first_weights(self, replicas: Sequence[Replica]) -> Weights:
         """Draw weights before training, with the replica as first axis."""
-        keras = _keras()
+        keras = backend.keras()
         sizes = [2, *self.settings.units, len(FITTED)]
         out: Weights = []
         for layer, (inputs, units) in enumerate(itertools.pairwise(sizes)):
@@ -414,7 +413,7 @@ class NeuralEngine:
         """
         if not 1 <= len(replicas) <= self.size:
             raise ValueError(f"{len(replicas)} replicas are given, room is for 1 to {self.size}")
-        tf, s, size = _tensorflow(), self.settings, self.size
+        tf, s, size = backend.tensorflow(), self.settings, self.size
         filled = [replicas[i % len(replicas)] for i in range(size)]
         constants = {name: tf.constant(value) for name, value in self._arrays(filled).items()}
         for variable, value in zip(self._weights, self.first_weights(filled), strict=True):
@@ -492,7 +491,7 @@ class NeuralEngine:
 
 def _clipped(gradient: Any, norm: float) -> Any:
     """Scale each replica's gradient down to a norm, as Keras does with whole ones."""
-    tf = _tensorflow()
+    tf = backend.tensorflow()
     axes = list(range(1, len(gradient.shape)))
     square = tf.reduce_sum(gradient * gradient, axis=axes, keepdims=True)
     return gradient * (norm / tf.maximum(tf.sqrt(square), norm))
@@ -515,25 +514,7 @@ def _padded(
 
 
 def _optimizer(settings: NeuralSettings) -> Any:
-    keras = _keras()
+    keras = backend.keras()
     if settings.optimizer == "Amsgrad":
         return keras.optimizers.Adam(settings.learning_rate, amsgrad=True)
     return getattr(keras.optimizers, settings.optimizer)(settings.learning_rate)
-
-
-@functools.cache
-def _tensorflow() -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow  # type: ignore[import-untyped]
-
-    return tensorflow
-
-
-@functools.cache
-def _keras() -> Any:
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras  # type: ignore[import-untyped]
-
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(f"Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=tensorflow")
-    return keras

@@ -34,7 +34,7 @@ os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 import gymnasium
 import numpy as np
-from hepgym.agents.jet_grooming.dqn.checkpoint import write_checkpoint
+from hepgym.agents.checkpoint import write_checkpoint
 from hepgym.agents.jet_grooming.keras_rl import keras_rl_settings
 from hepgym.agents.jet_grooming.keras_rl.session import build_agent, layer_weights
 from hepgym.agents.jet_grooming.keras_rl.adapter import OldGym

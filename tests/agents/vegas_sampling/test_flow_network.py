@@ -7,9 +7,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from hepgym.agents.jet_grooming.dqn.backend import keras, tensorflow
 from hepgym.agents.vegas_sampling.flow import kernels
 from hepgym.agents.vegas_sampling.flow.grid import Grid, uniform_grid
+from hepgym.backend import keras, tensorflow
 
 BINS = 7
 

@@ -166,7 +166,7 @@ def test_a_broken_model_leaves_the_entry_as_it_was(submit, write, tmp_path):
 @pytest.mark.slow
 def test_a_keras_model_is_run_in_safe_mode_without_network(submit, write, tmp_path):
     """Slow: TensorFlow starts within the limits of a job."""
-    from hepgym.agents.jet_grooming.dqn.backend import keras
+    from hepgym.backend import keras
 
     model = keras().Sequential([keras().Input((5,)), keras().layers.Dense(2)])
     weights = np.zeros((5, 2), np.float32)

@@ -29,10 +29,7 @@ def keras() -> Any:
     import keras as module  # type: ignore[import-untyped]
 
     if module.backend.backend() != "tensorflow":
-        raise ValueError(
-            f"Keras runs on {module.backend.backend()}: set KERAS_BACKEND=tensorflow, the DQN "
-            "agent needs it"
-        )
+        raise ValueError(f"Keras runs on {module.backend.backend()}: set KERAS_BACKEND=tensorflow")
     return module
 
 
