@@ -145,13 +145,14 @@ def _play(task: Task, translator: Translator, order: Order) -> tuple[Submission,
     predictions = translations(data["domains"].images, translator.a_to_b, translator.b_to_a)
     seconds = time.perf_counter() - start
     seed = translator.parameters.get("seed")
+    kind = "control" if isinstance(translator, NoiseFloor) else "translations"
     submission = write_submission(
         order.folder / "submission",
         task,
         agent=translator.name,
-        kind="translations",
+        kind=kind,
         predictions=predictions,
-        score=evaluate("translations", predictions, data),
+        score=evaluate(kind, predictions, data),
         wall_time_s=seconds,
         hyperparameters=translator.parameters,
         seeds=[] if seed is None else [int(seed)],

@@ -152,7 +152,7 @@ def _write(
 def _lines(found: SamplingScore) -> list[str]:
     """Write the cells as a table of text."""
     budgets = sorted({budget for _, budget in found.cells})
-    lines = [f"{'S (coverage)':<20}" + "".join(f"{budget:>24}" for budget in budgets)]
+    lines = [f"{'S (coverage)':<20}" + "".join(f"{budget:>34}" for budget in budgets)]
     for name in found.samples:
         row = f"{name:<20}"
         for budget in budgets:
@@ -162,6 +162,6 @@ def _lines(found: SamplingScore) -> list[str]:
             else:
                 mark = "" if cell.passed else " failing"
                 text = f"{cell.S} ({cell.coverage.value:.2f}){mark}"
-            row += f"{text:>24}"
+            row += f"{text:>34}"
         lines.append(row)
     return lines

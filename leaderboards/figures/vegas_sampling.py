@@ -68,8 +68,8 @@ def save_scores(submission: Submission, score: SamplingScore, file: Path, suite:
                 axes.plot(x, y, "o", ms=10, mfc="none", mec=BACKGROUND, mew=1.5)
         axes.plot([], [], "o", ms=10, mfc="none", mec=BACKGROUND, mew=1.5, label="fails the gate")
         axes.set_yticks(range(len(names)), names)
-        axes.set(xlabel=r"$S = \log_{10}(\sqrt{B}\,\mathrm{RMS}(I/I_\mathrm{true}-1))$")
-        axes.invert_yaxis()
+        axes.set(xlabel=r"$S = \log_{10}(B^{1/2}\,\mathrm{RMS}(I/I_\mathrm{true}-1))$")
+        axes.set_ylim(len(names) - 0.4, -0.6)
         axes.minorticks_off()
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         title = f"{submission.manifest.task}, {submission.manifest.label}: S = {score.means['S']}"

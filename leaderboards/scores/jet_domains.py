@@ -54,11 +54,12 @@ OCCUPIED = 0.005
 """Average occupancy of train images above which a pixel is scaled and whitened: the scale of pixels
 that are hardly ever hit would blow up what few hits there are."""
 
-PREDICTION_KINDS = {"translations": True}
+PREDICTION_KINDS = {"translations": True, "control": False}
 """What a submission may hold.
 
 "translations": ``A_to_B`` and ``B_to_A``, the test images of both domains translated, and
 ``A_cycle`` and ``B_cycle``, translated there and back; float32 of shape (500, 24, 24), in order.
+"control": the same arrays of something that translates nothing.
 """
 
 _SEEDS = {"A": 1, "B": 2}
@@ -170,7 +171,7 @@ def evaluate(
     Parameters
     ----------
     kind
-        "translations", see ``PREDICTION_KINDS``.
+        "translations" or "control", see ``PREDICTION_KINDS``.
     predictions
         Array name to images.
     data
@@ -188,7 +189,8 @@ def evaluate(
         If arrays are missing, left over or of the wrong shape.
     """
     if kind not in PREDICTION_KINDS:
-        raise ValueError(f"predictions of kind {kind!r} are unknown, known: translations")
+        known = ", ".join(PREDICTION_KINDS)
+        raise ValueError(f"predictions of kind {kind!r} are unknown, known: {known}")
     domains = data["domains"]
     true = domains.images
     _check(predictions, true)
