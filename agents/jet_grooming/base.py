@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
-import numbers
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numba
 import numpy as np
@@ -16,9 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...datasets.jets.trees import ClusteringTrees, mass
 from ...envs.jet_grooming.grooming import KEEP, REMOVE, groom
 from ...envs.jet_grooming.observation import NODE, observe_trees
-
-Parameters = dict[str, float | int | str | None]
-"""Parameters of a groomer in a form that JSON can hold."""
+from ..parameters import Parameterised, Parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,67 +90,8 @@ class Groomer(abc.ABC):
         return f"{self.symbol}({', '.join(values)})" if values else self.symbol
 
 
-@dataclass(frozen=True)
-class Allowed:
-    """The values that a parameter may take.
-
-    Attributes
-    ----------
-    condition
-        The condition in words or symbols.
-    holds
-        The same as a function of a number; False for NaN.
-    whole
-        Whether the parameter is an integer.
-    optional
-        Whether None is allowed too.
-    """
-
-    condition: str
-    holds: Callable[[Any], bool]
-    whole: bool = False
-    optional: bool = False
-
-    def admits(self, value: Any) -> bool:
-        """Whether a value is of the right type and within the condition."""
-        if value is None:
-            return self.optional
-        kind = numbers.Integral if self.whole else numbers.Real
-        return type(value) is not bool and isinstance(value, kind) and self.holds(value)
-
-    def __str__(self) -> str:
-        kind = "an integer" if self.whole else "a number"
-        return f"{kind} with {self.condition}{' or None' if self.optional else ''}"
-
-
-def parameter(default: float | int | None, allowed: Allowed) -> Any:
-    """Field of a `ClassicalGroomer` with its default and the values that it may take."""
-    return dataclasses.field(default=default, metadata={"allowed": allowed})
-
-
-class ClassicalGroomer(Groomer):
+class ClassicalGroomer(Parameterised, Groomer):
     """A groomer given by a few numbers; subclasses are frozen dataclasses of `parameter` fields."""
-
-    @property
-    def parameters(self) -> Parameters:
-        """Name and value of each parameter."""
-        return {field.name: getattr(self, field.name) for field in self.parameter_fields()}
-
-    @classmethod
-    def parameter_fields(cls) -> tuple[dataclasses.Field[Any], ...]:
-        """Return the fields that hold the parameters."""
-        return dataclasses.fields(cls)  # type: ignore[arg-type]
-
-    def __post_init__(self) -> None:
-        for field in self.parameter_fields():
-            allowed: Allowed = field.metadata["allowed"]
-            value = getattr(self, field.name)
-            if not allowed.admits(value):
-                raise ValueError(f"{self.name}: {field.name} is {value!r} but must be {allowed}")
-            if value is not None:
-                # NumPy scalars become Python numbers, which JSON can hold.
-                number = int(value) if allowed.whole else float(value)
-                object.__setattr__(self, field.name, number)
 
 
 class NodePolicy(Protocol):

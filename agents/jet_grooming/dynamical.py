@@ -11,12 +11,11 @@ import numba
 import numpy as np
 
 from ...datasets.jets.trees import STATE_FIELDS, ClusteringTrees
+from ..parameters import Allowed, parameter
 from .base import (
-    Allowed,
     ClassicalGroomer,
     GroomedJets,
     apply_decisions,
-    parameter,
     remove_until,
 )
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...envs.jet_grooming.observation import NODE, find_observation
-from .base import NodeGroomer, Parameters
+from ..parameters import Parameters
+from .base import NodeGroomer
 
 Act = Callable[[NDArray[np.float32]], Any]
 """Maps observations, shape (n, state_dim) or (state_dim,), to actions, shape (n,) or ()."""

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...envs.jet_grooming.grooming import KEEP
-from .base import Allowed, ClassicalGroomer, NodeGroomer, parameter
+from ..parameters import Allowed, parameter
+from .base import ClassicalGroomer, NodeGroomer
 
 _P = Allowed("0 <= p <= 1", lambda value: 0.0 <= value <= 1.0)
 _SEED = Allowed("seed >= 0", lambda value: value >= 0, whole=True)

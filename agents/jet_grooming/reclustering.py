@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ...datasets.jets.clustering import RECLUSTERING_RADIUS, silence_banner
 from ...datasets.jets.trees import ClusteringTrees
-from .base import Allowed, ClassicalGroomer, GroomedJets, parameter
+from ..parameters import Allowed, parameter
+from .base import ClassicalGroomer, GroomedJets
 from .soft_drop import Z_CUT
 
 _R_SUB = Allowed("0 < R_sub <= 10", lambda value: 0.0 < value <= 10.0)

@@ -20,8 +20,8 @@ from ...datasets.jets.trees import STATE_FIELDS, ClusteringTrees
 from ...envs.jet_grooming.observation import CONTEXT, NODE
 from ...leaderboards.manifest import Manifest
 from ...leaderboards.tasks import Task
+from ..parameters import Parameters
 from . import GROOMERS, Groomer, NodeGroomer, canonical_decisions, make_groomer
-from .base import Parameters
 from .dqn.groomer import SETTINGS_FILE
 from .trained import TRAINED, load_groomer, reference_models
 

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from ...datasets.jets.trees import STATE_FIELDS, ClusteringTrees
 from ...envs.jet_grooming.grooming import REMOVE
 from ...envs.jet_grooming.visiting import visit_order
+from ..parameters import Allowed, parameter
 from .base import (
-    Allowed,
     ClassicalGroomer,
     GroomedJets,
     NodeGroomer,
     apply_decisions,
     node_decisions,
-    parameter,
     remove_until,
 )
 

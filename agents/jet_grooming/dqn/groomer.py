@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....backend import keras
-from ..base import NodeGroomer, Parameters
+from ...parameters import Parameters
+from ..base import NodeGroomer
 from .learner import BATCH, compiled
 from .settings import DQNSettings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..base import Parameters
+from ...parameters import Parameters
 from ..dqn.groomer import DQNGroomer
 from .settings import PolicyGradientSettings
 
