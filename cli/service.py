@@ -39,7 +39,7 @@ Token = Annotated[str | None, typer.Option(help="Token for the server; default H
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(help="Processes that score; 0 if they run apart.")] = 1,
     folder: ServiceFolder = None,
     database: DatabaseUrl = None,
