@@ -144,6 +144,16 @@ def _trained_loss(
     return replace(found, command=shlex.join(command))
 
 
+def _n3fit_loss(task: Task, parameters: Mapping[str, Any], seed: int, folder: Path) -> Evaluation:
+    """Mean chi2 of the four folds of data that fits with these hyperparameters have not seen."""
+    if task.score != "pdf_fit":
+        raise ValueError(f"n3fit fits parton distributions, it does not play {task.id}")
+    from ..pdf_fit.methodology import k_fold_loss
+
+    loss, folds = k_fold_loss(parameters, seed=seed)
+    return Evaluation(loss, {"fold_chi2": folds}, _set_command(task, "n3fit", parameters))
+
+
 @functools.lru_cache(maxsize=1)
 def _validation_jets(task_id: str) -> dict[str, ClusteringTrees]:
     from ...leaderboards.tasks import task
@@ -152,17 +162,21 @@ def _validation_jets(task_id: str) -> dict[str, ClusteringTrees]:
 
 
 def _run_command(task: Task, groomer: Groomer) -> str:
+    return _set_command(task, groomer.name, groomer.parameters)
+
+
+def _set_command(task: Task, agent: str, parameters: Mapping[str, Any]) -> str:
     settings = [
         part
-        for name, value in groomer.parameters.items()
+        for name, value in parameters.items()
         for part in ("--set", f"{name}={json.dumps(value)}")
     ]
-    return shlex.join(["hepgym", "run", task.id, "--agent", groomer.name, *settings])
+    return shlex.join(["hepgym", "run", task.id, "--agent", agent, *settings])
 
 
 OBJECTIVES: dict[str, Objective] = {
     name: functools.partial(groomer_loss, functools.partial(_classical, name)) for name in GROOMERS
-} | {"dqn": _dqn_loss, "policy-gradient": _policy_gradient_loss}
+} | {"dqn": _dqn_loss, "policy-gradient": _policy_gradient_loss, "n3fit": _n3fit_loss}
 """Agents that can be tuned, by name. An agent that learns is one more line: a function that trains
 in ``folder`` and imports its framework only when it is called."""
 

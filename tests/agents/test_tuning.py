@@ -230,3 +230,19 @@ def test_requests_that_do_not_fit(space, tmp_path):
     tune(TASK, space(), folder, evals=1)
     with pytest.raises(ValueError, match="scan"):
         tune(TASK, space(SPACE.replace("0.4", "0.3")), folder, evals=2)
+
+
+def test_fits_are_scored_by_folds(monkeypatch, tmp_path):
+    import hepgym.agents.pdf_fit.methodology as methodology
+
+    def loss(parameters, seed):
+        assert (parameters, seed) == ({"epochs": 10}, 3)
+        return 1.25, [1.0, 1.5, 1.2, 1.3]
+
+    monkeypatch.setattr(methodology, "k_fold_loss", loss)
+    n3fit = objectives.objective("n3fit")
+    found = n3fit(task("PDFFit-v0"), {"epochs": 10}, 3, tmp_path)
+    assert (found.loss, found.details) == (1.25, {"fold_chi2": [1.0, 1.5, 1.2, 1.3]})
+    assert found.command == "hepgym run PDFFit-v0 --agent n3fit --set epochs=10"
+    with pytest.raises(ValueError, match="does not play JetGrooming-v0"):
+        n3fit(task("JetGrooming-v0"), {}, 0, tmp_path)
