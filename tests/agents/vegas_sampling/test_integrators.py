@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import uuid
 
 import numpy as np
 import pytest
@@ -286,13 +287,17 @@ def test_dask_and_a_killed_worker_change_nothing(tmp_path):
     from hepgym.cluster import client
 
     target = integrand("camel-4d")
-    markers = str(tmp_path)
+    markers, death = tmp_path / "markers", tmp_path / "death"
+    markers.mkdir()
 
     def deadly(points: np.ndarray) -> np.ndarray:
-        # The worker that comes here third dies, once.
-        number = len(os.listdir(markers))
-        open(os.path.join(markers, f"{number}-{os.getpid()}"), "x").close()
-        if number == 2:
+        # One worker dies, once, when some of the work is done.
+        (markers / str(uuid.uuid4())).touch()
+        if len(os.listdir(markers)) > 2:
+            try:
+                death.touch(exist_ok=False)
+            except FileExistsError:
+                return target(points)
             os._exit(1)
         return target(points)
 
@@ -303,6 +308,7 @@ def test_dask_and_a_killed_worker_change_nothing(tmp_path):
         assert numbers(sampler.integrate(target, 200_000, 1, client=dask)) == local
         before = set(dask.run(os.getpid).values())
         assert numbers(sampler.integrate(deadly_target, 200_000, 1, client=dask)) == local
-        # Each chunk was done, one of them twice or more.
+        # Each chunk was done, one of them twice or more, and a worker is another process now.
         assert len(os.listdir(markers)) > 2 * 7
-        assert {int(name.split("-")[1]) for name in os.listdir(markers)} - before
+        assert death.exists()
+        assert set(dask.run(os.getpid).values()) != before
