@@ -452,14 +452,15 @@ def test_board_rebuild_and_verify(call, two_groomers, tmp_path, monkeypatch):
     monkeypatch.setattr("hepgym.agents.jet_grooming.baselines._TUNED", {})
     monkeypatch.setattr("hepgym.agents.jet_grooming.baselines.trained_agents", lambda task: [])
     folder = tmp_path / "rebuilt"
-    result = call("board", "rebuild", "--output", folder)
+    grooming = ["--task", TASK, "--task", "JetGroomingTop-v0"]
+    result = call("board", "rebuild", "--output", folder, *grooming)
     assert result.code == 0
     assert f"4 entries in {folder}" in result.out
     for task in (TASK, "JetGroomingTop-v0"):
         entries = Board(task, folder, shipped=None).entries()
         assert [entry.agent for entry in entries] == ["soft-drop", "plain"]
     before = files(folder)
-    assert call("board", "rebuild", "--output", folder).code == 0
+    assert call("board", "rebuild", "--output", folder, *grooming).code == 0
     assert files(folder) == before
 
     monkeypatch.setenv("HEPGYM_BOARD", str(folder))
