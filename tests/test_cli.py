@@ -550,7 +550,7 @@ def test_data_list(call):
     assert result.code == 0
     for name in hepgym.datasets.SPECS:
         assert f"│ {name} " in result.out
-    assert "test (10000)" in result.out
+    assert "test (10000 jets)" in result.out
     assert "none: generate it" in result.out
 
 
