@@ -26,7 +26,7 @@ def data_list() -> None:
     table = Table("id", "bundled", "description", title="Datasets")
     for name, spec in datasets.SPECS.items():
         splits = ", ".join(f"{split} ({one.jets} jets)" for split, one in spec.bundled.items())
-        table.add_row(name, splits or "no: generate it", spec.description)
+        table.add_row(name, splits or "none: generate it", spec.description)
     for name, fits in parton_distributions.SPECS.items():
         table.add_row(name, f"{fits.points} points", fits.description)
     splits = ", ".join(events.SPLITS)
