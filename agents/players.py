@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from ..leaderboards.board import Entry
+from ..leaderboards.board import Board, Entry
 from ..leaderboards.submission import Submission
 from ..leaderboards.tasks import Task
 
@@ -105,6 +105,17 @@ class Comparison:
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+
+def side_by_side(task: Task) -> Comparison:
+    """Put the entries of a task's board side by side, one row for each metric."""
+    entries = Board(task.id).entries()
+    names = dict.fromkeys(name for entry in entries for name in entry.recomputed)
+    return Comparison(
+        f"{task.id}: {task.title}",
+        ("quantity", *(entry.label for entry in entries)),
+        [(name, *(str(entry.recomputed.get(name, "-")) for entry in entries)) for name in names],
+    )
 
 
 class Player(Protocol):

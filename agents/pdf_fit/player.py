@@ -16,7 +16,7 @@ from ...envs.pdf_fit.neural import NeuralSettings
 from ...leaderboards.board import Board, Entry
 from ...leaderboards.submission import Submission, write_submission
 from ...leaderboards.tasks import Task, load_test_data, score_module
-from ..players import AgentCard, Comparison, Order, Outcome, Progress
+from ..players import AgentCard, Comparison, Order, Outcome, Progress, side_by_side
 from .methodology import chronological_fit, closure_fits, k_fold_fits
 from .plan import AGENTS
 from .results import FitFolder, distributions, surviving
@@ -87,12 +87,7 @@ def train(
 
 def compare(task: Task, progress: Progress) -> Comparison:
     """Put the entries of the board side by side."""
-    entries = Board(task.id).entries()
-    names = dict.fromkeys(name for entry in entries for name in entry.recomputed)
-    rows = [(name, *(str(entry.recomputed.get(name, "-")) for entry in entries)) for name in names]
-    return Comparison(
-        f"{task.id}: {task.title}", ("quantity", *(entry.label for entry in entries)), rows
-    )
+    return side_by_side(task)
 
 
 def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:

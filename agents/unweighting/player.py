@@ -16,7 +16,7 @@ from ...leaderboards.board import Board, Entry
 from ...leaderboards.scores.unweighting import evaluate
 from ...leaderboards.submission import Submission, write_submission
 from ...leaderboards.tasks import Task, load_test_data
-from ..players import AgentCard, Comparison, Order, Outcome, Progress
+from ..players import AgentCard, Comparison, Order, Outcome, Progress, side_by_side
 from .closure import Closure, closure, observables
 from .figures import save_closure
 from .settings import SurrogateSettings
@@ -143,13 +143,7 @@ def train(
 
 def compare(task: Task, progress: Progress) -> Comparison:
     """Put the entries of the board side by side."""
-    entries = Board(task.id).entries()
-    names = list(entries[0].recomputed) if entries else []
-    return Comparison(
-        f"{task.id}: {task.title}",
-        ("quantity", *(entry.label for entry in entries)),
-        [(name, *(str(entry.recomputed[name]) for entry in entries)) for name in names],
-    )
+    return side_by_side(task)
 
 
 def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
