@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,8 @@ class ReplayMemory:
         """Append transitions, at most ``capacity`` of them."""
         number = len(transitions.action)
         rows = (self._next + np.arange(number)) % self.capacity
-        for column, values in zip(self._rows, transitions, strict=True):
+        columns: tuple[NDArray[Any], ...] = self._rows
+        for column, values in zip(columns, transitions, strict=True):
             column[rows] = values
         self._next = (self._next + number) % self.capacity
         self.size = min(self.size + number, self.capacity)
