@@ -15,6 +15,7 @@ from ...envs.pdf_fit.lecture_model import PARAMETERS, node_of_parameter
 from .search import Searcher
 
 _NETWORKS = 8
+_UPDATES_WITH_OLD_AXES = 10
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class GeneticAlgorithm:
 
 
 class CovarianceAdaptation:
-    """CMA-ES, from the package cmaes.
+    """CMA-ES with active weights, from the package cma.
 
     Parameters
     ----------
@@ -129,25 +130,31 @@ class CovarianceAdaptation:
     """
 
     def __init__(self, settings: CMAESSettings, seed: int) -> None:
-        import cmaes  # type: ignore[import-untyped]
+        import cma  # type: ignore[import-untyped]
 
         self.size = settings.population
-        start = first_parameters(np.random.default_rng(seed), 1)[0]
-        self._cma = cmaes.CMA(
-            mean=start.astype(np.float64),
-            sigma=settings.sigma,
-            bounds=np.tile([-PARAMETER_LIMIT, PARAMETER_LIMIT], (PARAMETERS, 1)),
-            population_size=settings.population,
-            seed=seed % 2**32,
-        )
+        random = np.random.default_rng(seed)
+        start = first_parameters(random, 1)[0].astype(np.float64)
+        options = {
+            "popsize": settings.population,
+            # The axes of 296 dimensions change slowly: by less than a percent in so many updates.
+            "updatecovwait": _UPDATES_WITH_OLD_AXES,
+            # Without these two the package draws from NumPy's global generator.
+            "seed": np.nan,
+            "randn": lambda *shape: random.standard_normal(shape),
+            "verbose": -9,
+        }
+        self._cma = cma.CMAEvolutionStrategy(start, settings.sigma, options)
+        self._asked: list[NDArray[np.float64]] = []
 
     def ask(self) -> NDArray[np.float64]:
         """Points, float64 of shape (size, 296)."""
-        return np.array([self._cma.ask() for _ in range(self.size)])
+        self._asked = self._cma.ask()
+        return np.clip(np.array(self._asked), -PARAMETER_LIMIT, PARAMETER_LIMIT)
 
     def tell(self, points: NDArray[np.float64], loss: NDArray[np.float64]) -> None:
         """Move and shape the distribution from which points are drawn."""
-        self._cma.tell([(point, float(value)) for point, value in zip(points, loss, strict=True)])
+        self._cma.tell(self._asked, loss.tolist())
 
 
 class RandomSearch:

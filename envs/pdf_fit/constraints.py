@@ -28,8 +28,8 @@ _POSITIVE = (2, -2, 1, -1, 3, -3, 21)
 POSITIVITY_Q = 5.0**0.5
 """Scale in GeV at which partons must not be negative."""
 
-POSITIVITY_X = np.concatenate([np.geomspace(5e-7, 0.1, 11)[:-1], np.linspace(0.1, 0.9, 10)])
-"""Where: ten points below 0.1 and ten from there on."""
+POSITIVITY_X = np.concatenate([np.geomspace(5e-7, 0.1, 10), np.linspace(0.1, 0.9, 11)[1:]])
+"""Where: the twenty points of NNPDF4.0, ten up to 0.1, even in ln x, and ten above, even in x."""
 
 
 def positivity_rows(table: EvolutionTable, q: float = POSITIVITY_Q) -> NDArray[np.float64]:

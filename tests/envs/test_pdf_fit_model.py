@@ -181,3 +181,14 @@ def test_shapes_are_checked(random):
     data = made_up(random)
     with pytest.raises(ValueError, match=r"covariance has the shape \(3, 3\)"):
         FitData(**{**data.__dict__, "covariance": np.eye(3)})
+
+
+def test_positivity_is_asked_for_where_nnpdf_asks():
+    """The x of NNPDF4.0's positivity sets at Q2 = 5 GeV2, as published with nnpdf-data."""
+    published = [
+        5.0e-07, 1.940766723678e-06, 7.533150951473e-06, 2.924017738213e-05, 1.134967265154e-04,
+        4.405413401349e-04, 1.709975946677e-03, 6.637328831201e-03, 2.576301385941e-02, 0.1,
+        0.18, 0.26, 0.34, 0.42, 0.5, 0.58, 0.66, 0.74, 0.82, 0.9,
+    ]  # fmt: skip
+    np.testing.assert_allclose(constraints.POSITIVITY_X, published, rtol=1e-12)
+    assert constraints.POSITIVITY_Q**2 == pytest.approx(5.0)
