@@ -41,8 +41,13 @@ def data_generate(
     dataset: Annotated[str, typer.Argument(help="Dataset id, e.g. jets/W-500GeV.")],
     size: Annotated[int, typer.Option(help="Number of jets or events.")],
     split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "train",
-    level: Annotated[str, typer.Option(help="parton, hadron, truth or detector.")] = "truth",
-    seed: Annotated[int, typer.Option(help="Another seed gives others.")] = 0,
+    level: Annotated[
+        str | None,
+        typer.Option(help="parton, hadron, truth or detector; default that of the dataset."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed gives others; default that of the dataset.")
+    ] = None,
     workers: Workers = 1,
     scheduler: Scheduler = None,
     output: Annotated[
@@ -64,7 +69,7 @@ def data_generate(
     Example:  hepgym data generate jets/W-500GeV --split train --size 500000 --workers 2
     """
     if dataset.startswith("events/"):
-        _generate_events(dataset, size, split, seed, workers, scheduler, output)
+        _generate_events(dataset, size, split, seed or 0, workers, scheduler, output)
         return
     import dataclasses
 
@@ -73,6 +78,8 @@ def data_generate(
     choice("nodes", nodes, ("full", "topology"))
     choice("container", container, ("ttree", "rntuple"))
     spec = datasets.spec(dataset)
+    level = spec.settings.level if level is None else level
+    seed = spec.seed if seed is None else seed
     settings = dataclasses.replace(
         spec.settings,
         level=level,  # type: ignore[arg-type]  # GeneratorSettings checks it

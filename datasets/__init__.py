@@ -27,9 +27,9 @@ def load(
     source: str | PathLike[str],
     split: str = "test",
     *,
-    level: str = "truth",
+    level: str | None = None,
     size: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     fields: Mapping[str, str] | None = None,
 ) -> ak.Array:
     """Load jets as an awkward array.
@@ -41,7 +41,8 @@ def load(
     split
         train, validation or test, of a dataset.
     level, size, seed
-        Which generated sample of the dataset; without ``size`` the bundled one.
+        Which generated sample of the dataset; without ``size`` the bundled one. Level and seed are
+        those of the dataset unless given.
     fields
         For a user's file, which of its branches hold what: px, py, pz, E or pt, eta (or y), phi
         and mass or E. Its jets are clustered while they are read.
@@ -72,9 +73,9 @@ def load_trees(
     source: str | PathLike[str],
     split: str = "test",
     *,
-    level: str = "truth",
+    level: str | None = None,
     size: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     fields: Mapping[str, str] | None = None,
 ) -> ClusteringTrees:
     """Load jets as flat arrays for compiled code; arguments and errors as in `load`.
@@ -92,7 +93,7 @@ def load_trees(
 
 
 def _locate(
-    source: str | PathLike[str], split: str, level: str, size: int | None, seed: int
+    source: str | PathLike[str], split: str, level: str | None, size: int | None, seed: int | None
 ) -> tuple[Path, str | None]:
     """File and tree that a source stands for."""
     from .jets import jet_files
@@ -101,11 +102,13 @@ def _locate(
     if not name.startswith("jets/") or Path(name).suffix or ".root:" in name:
         return jet_files.split_path(name)
     found = spec(name)
+    level = found.settings.level if level is None else level
+    seed = found.seed if seed is None else seed
     if size is None:
-        if level != "truth" or seed != 0:
+        if level != found.settings.level or seed != found.seed:
             raise DatasetError(
-                f"only truth level with seed 0 is bundled: give the size of the sample of {name} "
-                f"that was generated at {level} level with seed {seed}"
+                f"only {found.settings.level} level with seed {found.seed} is bundled: give the "
+                f"size of the sample of {name} that was generated at {level} level with seed {seed}"
             )
         return found.bundled_file(split), None
     settings = replace(found.settings, level=cast(Level, level))

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import get_args
 
 from .errors import DatasetError
-from .jets.settings import SPLITS, GeneratorSettings, Process
+from .jets.settings import SPLITS, GeneratorSettings, Level, Process
 
 _BUNDLED = Path(__file__).parent / "bundled"
 
 _MOMENTA = {"200GeV": 200.0, "500GeV": 500.0, "2TeV": 2000.0}
+
+_LEVEL_SEEDS: dict[Level, int] = {"parton": 1, "hadron": 2, "detector": 3}
+_PAIRED_SEED = 4
+_PAIRED_LEVELS: tuple[tuple[Level, Level], ...] = (("parton", "detector"), ("detector", "parton"))
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,18 @@ class DatasetSpec:
     description
         One line for people.
     settings
-        What the generator is asked for, at truth level.
+        What the generator is asked for.
     bundled
         The splits that come with the package.
+    seed
+        Seed of the bundled sample. Levels have different ones, so that no event is in two of them.
     """
 
     id: str
     description: str
     settings: GeneratorSettings
     bundled: dict[str, BundledSplit]
+    seed: int = 0
 
     def sha256(self, split: str) -> str:
         """Content hash of a bundled split.
@@ -139,6 +146,24 @@ def _specs() -> dict[str, DatasetSpec]:
                 settings=GeneratorSettings(process, pt_min),
                 bundled=_BUNDLED_SPLITS.get(identity, {}),
             )
+        for level, seed in _LEVEL_SEEDS.items():
+            identity = f"jets/{process}-500GeV-{level}-v1"
+            specs[identity] = DatasetSpec(
+                id=identity,
+                description=f"{decays[process]}, the same at {level} level",
+                settings=GeneratorSettings(process, 500.0, level),
+                bundled=_BUNDLED_SPLITS.get(identity, {}),
+                seed=seed,
+            )
+    for level, partner in _PAIRED_LEVELS:
+        identity = f"jets/QCD-500GeV-{level}-of-{partner}-v1"
+        specs[identity] = DatasetSpec(
+            id=identity,
+            description=f"{level} level of the jets of {partner}-of-{level}, for scoring",
+            settings=GeneratorSettings("QCD", 500.0, level, matched=partner),
+            bundled=_BUNDLED_SPLITS.get(identity, {}),
+            seed=_PAIRED_SEED,
+        )
     return specs
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from ...datasets.jets.lund_images import lund_images
 from ...leaderboards.board import Board, Entry
 from ...leaderboards.scores.jet_domains import (
-    TEST_IMAGES,
     TRAIN_IMAGES,
     evaluate,
     load_images,
@@ -26,21 +25,22 @@ from .figures import save_samples
 
 TITLE = "Jet domains"
 
-_CYCLEGAN = "cyclegan"
+CYCLEGAN = "cyclegan"
+"""Name of the translator that learns."""
 _MODELS = Path(__file__).parent / "models"
 
 
 def cards() -> list[AgentCard]:
     """Every translator."""
     controls = [AgentCard(name, kind.summary) for name, kind in CONTROLS.items()]
-    return [*controls, AgentCard(_CYCLEGAN, "CycleGAN; --model FOLDER of a training.")]
+    return [*controls, AgentCard(CYCLEGAN, "CycleGAN; --model FOLDER of a training.")]
 
 
 def run(task: Task, order: Order, progress: Progress) -> Outcome:
     """Translate the test images; arguments and errors as for `players.Player.run`."""
     if order.settings:
         raise ValueError("--set is for training: translators have no settings when they run")
-    translator = _translator(task, order.agent, order.model)
+    translator = make_translator(task, order.agent, order.model)
     submission, lines = _play(task, translator, order)
     data = load_test_data(task)["domains"]
     made = {"A": submission.predictions["B_to_A"], "B": submission.predictions["A_to_B"]}
@@ -63,8 +63,8 @@ def train(
     resume: bool,
 ) -> None:
     """Train CycleGAN; arguments and errors as for `players.Player.train`."""
-    if agent != _CYCLEGAN:
-        raise ValueError(f"no agent {agent!r} of {task.id} learns; choose {_CYCLEGAN}")
+    if agent != CYCLEGAN:
+        raise ValueError(f"no agent {agent!r} of {task.id} learns; choose {CYCLEGAN}")
     from .progress import live_line
     from .settings import CycleGANSettings, reference_settings
     from .training import train as learn
@@ -73,8 +73,11 @@ def train(
     if (preset or "reference") not in presets:
         raise ValueError(f"cyclegan has no preset {preset!r}; choose one of {', '.join(presets)}")
     settings: CycleGANSettings = presets[preset or "reference"](**changes)
-    jets = {role: lund_images(one) for role, one in load_jets(task.datasets, "train").items()}
-    validation = load_images(task.datasets, "validation", _VALIDATION_IMAGES, disjoint=True)
+    # Of the task's data, training gets these two domains and nothing else: no pairs.
+    domains = {role: task.datasets[role] for role in ("A", "B")}
+    jets = {role: lund_images(one) for role, one in load_jets(domains, "train").items()}
+    validation = load_images(domains, "validation", None, disjoint=True)
+    validation = {role: images[:_VALIDATION_IMAGES] for role, images in validation.items()}
     with live_line(settings.epochs * settings.steps_per_epoch) as show:
         learn(settings, jets, validation, folder, resume=resume, show=show)
 
@@ -86,15 +89,14 @@ def compare(task: Task, progress: Progress) -> Comparison:
 
 def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
     """Play a task with its controls and trained models."""
-    models = sorted((_MODELS / task.id).glob("*/settings.json"))
     agents: list[tuple[str, Path | None]] = [(name, None) for name in CONTROLS]
-    agents += [(_CYCLEGAN, file.parent) for file in models]
+    agents += [(CYCLEGAN, model) for model in models(task)]
     entries = []
     for done, (name, model) in enumerate(agents):
         progress(done, len(agents), f"{task.id}: {name}")
         with tempfile.TemporaryDirectory() as scratch:
             order = Order(name, {}, model, Path(scratch))
-            submission, _ = _play(task, _translator(task, name, model), order)
+            submission, _ = _play(task, make_translator(task, name, model), order)
             entries.append(Board(task.id, folder, shipped=None).add(submission))
     progress(len(agents), len(agents), task.id)
     return entries
@@ -109,12 +111,23 @@ def _published(**changes: Any) -> Any:
     return CycleGANSettings.from_dict(changes)
 
 
-def _translator(task: Task, agent: str, model: Path | None) -> Translator:
-    """Make a control and fit it, or load a trained translator from its folder."""
-    if agent == _CYCLEGAN:
+def models(task: Task) -> list[Path]:
+    """Folders of the trained translators that come with the package."""
+    return sorted(file.parent for file in (_MODELS / task.id).glob("*/settings.json"))
+
+
+def make_translator(task: Task, agent: str, model: Path | None) -> Translator:
+    """Make a control and fit it, or load a trained translator from its folder.
+
+    Raises
+    ------
+    ValueError
+        If there is no such translator, or it does not fit together with the folder.
+    """
+    if agent == CYCLEGAN:
         from .cyclegan import CycleGAN
 
-        folders = sorted(file.parent for file in (_MODELS / task.id).glob("*/settings.json"))
+        folders = models(task)
         if model is None and not folders:
             raise ValueError(
                 f"no trained cyclegan for {task.id} comes with hepgym: train one with "
@@ -122,13 +135,13 @@ def _translator(task: Task, agent: str, model: Path | None) -> Translator:
             )
         return CycleGAN.load(model or folders[0])
     if agent not in CONTROLS:
-        known = ", ".join([*CONTROLS, _CYCLEGAN])
+        known = ", ".join([*CONTROLS, CYCLEGAN])
         raise ValueError(f"there is no translator {agent!r}; choose one of {known}")
     if model:
-        raise ValueError(f"--model is for the agent {_CYCLEGAN}, not for {agent}")
+        raise ValueError(f"--model is for the agent {CYCLEGAN}, not for {agent}")
     control = CONTROLS[agent]()
     independent = isinstance(control, NoiseFloor)
-    number = TEST_IMAGES if independent else TRAIN_IMAGES
+    number = None if independent else TRAIN_IMAGES
     control.fit(load_images(task.datasets, "train", number, seed=1, disjoint=independent))
     return control
 
@@ -136,7 +149,8 @@ def _translator(task: Task, agent: str, model: Path | None) -> Translator:
 def _play(task: Task, translator: Translator, order: Order) -> tuple[Submission, list[str]]:
     data = load_test_data(task)
     start = time.perf_counter()
-    predictions = translations(data["domains"].images, translator.a_to_b, translator.b_to_a)
+    domains = data["domains"]
+    predictions = translations(domains.images, translator.a_to_b, translator.b_to_a, domains.paired)
     seconds = time.perf_counter() - start
     seed = translator.parameters.get("seed")
     kind = "control" if isinstance(translator, NoiseFloor) else "translations"
@@ -155,4 +169,5 @@ def _play(task: Task, translator: Translator, order: Order) -> tuple[Submission,
         or (translator.name if seed is None else f"{translator.name}(seed={seed})"),
         overwrite=order.overwrite,
     )
-    return submission, [f"translated {4 * TEST_IMAGES} images in {seconds:.2f} s"]
+    translated = sum(map(len, predictions.values()))
+    return submission, [f"translated {translated} images in {seconds:.2f} s"]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
-from . import clustering
-from .settings import NEUTRINOS, GeneratorSettings
+from . import clustering, pairing
+from .settings import MATCHABLE, NEUTRINOS, GeneratorSettings
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -103,7 +103,7 @@ def generate_chunk(
     if not pythia.init():
         raise DatasetError(f"Pythia could not be initialised with {settings}")
     card = None
-    if settings.level == "detector":
+    if "detector" in (settings.level, settings.matched):
         from .detector_card import read_card
 
         card = read_card()
@@ -116,21 +116,9 @@ def generate_chunk(
     momenta: list[NDArray[np.float64]] = []
     found = first_event = 0
     while found < jets:
-        batch = pythia.nextBatch(_EVENTS_PER_BATCH)
-        particles = batch.prt[batch.prt.status > 0]
-        if not settings.neutrinos:
-            flavour = np.abs(particles.id)
-            others = (flavour != neutrino for neutrino in NEUTRINOS)
-            particles = particles[functools.reduce(operator.and_, others)]
-        p = ak.zip(
-            {"px": particles.p.px, "py": particles.p.py, "pz": particles.p.pz, "E": particles.p.e}
-        )
-        if card:
-            p = _reconstruct(pythia, particles.id, p, card, random)
-        event, index = clustering.find_jets(
-            p, settings.radius, settings.pt_min, settings.rapidity_max, settings.jets_per_event
-        )
-        chosen = p[event][index]
+        found_jets, batch_size = _next_batch(pythia, settings, card, random)
+        particles, event, index, rank = found_jets
+        chosen = particles[event][index]
         columns = np.stack(
             [ak.to_numpy(ak.flatten(chosen[name])) for name in ("px", "py", "pz", "E")], axis=-1
         )
@@ -141,11 +129,11 @@ def generate_chunk(
         visible = np.hypot(columns[:, 0], columns[:, 1]) > 0
         count = np.add.reduceat(visible, np.cumsum(count) - count) if len(count) else count
         events.append(first_event + event)
-        ranks.append(np.concatenate([[0], np.where(np.diff(event) == 0, 1, 0)])[: len(event)])
+        ranks.append(rank)
         sizes.append(count)
         momenta.append(columns[visible])
         found += len(event)
-        first_event += len(batch)
+        first_event += batch_size
 
     counts = np.concatenate(sizes)[:jets].astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)])
@@ -158,6 +146,91 @@ def generate_chunk(
         event=np.concatenate(events)[:jets].astype(np.int32),
         rank=np.concatenate(ranks)[:jets].astype(np.int8),
     )
+
+
+class _Jets(NamedTuple):
+    """Jets of a batch of events, see `clustering.find_jets`."""
+
+    particles: ak.Array
+    event: NDArray[np.int64]
+    index: ak.Array
+    rank: NDArray[np.int64]
+
+    def select(self, jets: NDArray[np.int64]) -> _Jets:
+        return _Jets(self.particles, self.event[jets], self.index[jets], self.rank[jets])
+
+    def directions(self) -> NDArray[np.float64]:
+        """Rapidity and azimuth, shape (jets, 2)."""
+        import awkward as ak
+
+        chosen = self.particles[self.event][self.index]
+        px, py, pz, energy = (
+            ak.to_numpy(ak.sum(chosen[name], axis=1)) for name in ("px", "py", "pz", "E")
+        )
+        return np.stack([np.arctanh(pz / energy), np.arctan2(py, px)], axis=-1)
+
+
+def _next_batch(
+    pythia: Any, settings: GeneratorSettings, card: DetectorCard | None, random: np.random.Generator
+) -> tuple[_Jets, int]:
+    """Jets of the next events, and how many events these are."""
+    import awkward as ak
+
+    if settings.matched is None:
+        batch = pythia.nextBatch(_EVENTS_PER_BATCH)
+        particles = batch.prt[batch.prt.status > 0]
+        columns = {
+            "px": particles.p.px,
+            "py": particles.p.py,
+            "pz": particles.p.pz,
+            "E": particles.p.e,
+            "id": particles.id,
+        }
+        detector = card if settings.level == "detector" else None
+        events = ak.zip(columns)
+        return _find_jets(pythia, settings, events, detector, random), len(batch)
+    pair = pairing.next_events(pythia, _EVENTS_PER_BATCH)
+    # In this order whichever of the two is asked for, so that both give the same jets.
+    levels = sorted((settings.level, settings.matched), key=MATCHABLE.index)
+    jets = [
+        _find_jets(
+            pythia,
+            settings,
+            pair.partons if level == "parton" else pair.particles,
+            card if level == "detector" else None,
+            random,
+        )
+        for level in levels
+    ]
+    partners = pairing.match(
+        (jets[0].event, jets[1].event), (jets[0].directions(), jets[1].directions())
+    )
+    own = levels.index(settings.level)
+    return jets[own].select(partners[own]), len(pair.partons)
+
+
+def _find_jets(
+    pythia: Any,
+    settings: GeneratorSettings,
+    particles: ak.Array,
+    card: DetectorCard | None,
+    random: np.random.Generator,
+) -> _Jets:
+    """Jets of events: records px, py, pz, E and id, as a detector sees them if there is one."""
+    import awkward as ak
+
+    if not settings.neutrinos:
+        flavour = np.abs(particles.id)
+        others = (flavour != neutrino for neutrino in NEUTRINOS)
+        particles = particles[functools.reduce(operator.and_, others)]
+    momenta = particles[["px", "py", "pz", "E"]]
+    if card:
+        momenta = _reconstruct(pythia, particles.id, momenta, card, random)
+    event, index = clustering.find_jets(
+        momenta, settings.radius, settings.pt_min, settings.rapidity_max, settings.jets_per_event
+    )
+    rank = np.concatenate([[0], np.where(np.diff(event) == 0, 1, 0)])[: len(event)]
+    return _Jets(ak.Array(momenta), event, index, rank)
 
 
 def _reconstruct(

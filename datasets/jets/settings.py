@@ -32,6 +32,9 @@ LEVELS: dict[Level, tuple[str, ...]] = {
     "truth": (),
     "detector": (),
 }
+MATCHABLE = ("parton", "truth", "detector")
+"""Levels that can be had of the same event; hadron level has no multiparton interactions."""
+
 WEAK_B_HADRONS = (511, 521, 531, 541, 5122, 5132, 5232, 5332)
 NEUTRINOS = (12, 14, 16)
 
@@ -62,6 +65,11 @@ class GeneratorSettings:
         Count neutrinos among the jets' constituents, as the public samples do.
     pi0_decays, b_decays
         Let neutral pions and weakly decaying B hadrons decay; stable in the public samples.
+    matched
+        Keep only the jets that have a partner in the selection at this other level of the same
+        event, see `pairing`. Two samples with levels exchanged and the same seed hold the same
+        jets in the same order. Multiparton interactions are then on; partons that come from them
+        are not counted.
     """
 
     process: Process
@@ -70,6 +78,7 @@ class GeneratorSettings:
     neutrinos: bool = True
     pi0_decays: bool = False
     b_decays: bool = False
+    matched: Level | None = None
 
     radius: float = dataclasses.field(default=1.0, init=False)
     rapidity_max: float = dataclasses.field(default=2.5, init=False)
@@ -80,6 +89,13 @@ class GeneratorSettings:
             raise DatasetError(f"process {self.process!r} is none of {', '.join(PROCESSES)}")
         if self.level not in LEVELS:
             raise DatasetError(f"level {self.level!r} is none of {', '.join(LEVELS)}")
+        if self.matched is not None and not (
+            self.level in MATCHABLE and self.matched in MATCHABLE and self.level != self.matched
+        ):
+            raise DatasetError(
+                f"{self.level} cannot be matched with {self.matched}: give two different ones of "
+                f"{', '.join(MATCHABLE)}"
+            )
         if not 20 <= self.pt_min <= 5000:
             raise DatasetError(f"pt_min = {self.pt_min} GeV is outside 20 to 5000 GeV")
 
@@ -87,6 +103,7 @@ class GeneratorSettings:
         """Level and the switches that differ from the public samples, as in file names."""
         return (
             self.level,
+            *((f"matched-{self.matched}",) if self.matched else ()),
             *(() if self.neutrinos else ("noneutrinos",)),
             *(("pi0decays",) if self.pi0_decays else ()),
             *(("bdecays",) if self.b_decays else ()),
@@ -94,6 +111,8 @@ class GeneratorSettings:
 
     def pythia_commands(self) -> tuple[str, ...]:
         """Return the lines given to Pythia, without its seed."""
+        # Matched levels are those of one event: it is hadronised once its partons are known.
+        level = ("HadronLevel:all = off",) if self.matched else LEVELS[self.level]
         stable = (() if self.pi0_decays else (111,)) + (() if self.b_decays else WEAK_B_HADRONS)
         return (
             "Beams:idA = 2212",
@@ -102,7 +121,7 @@ class GeneratorSettings:
             "Tune:pp = 5",
             f"PhaseSpace:pTHatMin = {0.8 * self.pt_min:g}",
             *PROCESSES[self.process],
-            *LEVELS[self.level],
+            *level,
             *(f"{particle}:mayDecay = off" for particle in stable),
         )
 

@@ -12,7 +12,8 @@ on raw images and on scaled and ZCA-whitened ones, and
 N being the number of active pixels. Beside them stand the relative error of the average image,
 Wasserstein-1 distances of N and of the projections on ln kt and ln 1/Delta, the area under the
 curve of a fixed classifier between translated and true images (0.5: it cannot tell), and the error
-after translating there and back.
+after translating there and back. Where both levels of the same jets are known, the error of each
+translated image against the true image of those jets.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.jets.lund_images import LN_INVERSE_DELTA, LN_KT, average_images, lund_images
-from ..bootstrap import Estimate, estimate, resample_counts
+from ...datasets.jets.lund_images import average_images, lund_images
+from ..bootstrap import Estimate
+from ..image_distances import POPULATED, Floats, Resamples, area_under_curve, distances
 from .jet_grooming import hashes
 from .jet_grooming import load as load_jets
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from ...datasets.jets.image_transform import ImageTransform
 
 __all__ = [
+    "POPULATED",
     "PREDICTION_KINDS",
     "Domains",
     "TranslationScore",
@@ -46,10 +49,9 @@ __all__ = [
 
 JETS_PER_IMAGE = 20
 TEST_IMAGES = 500
-TRAIN_IMAGES = 10_000
-POPULATED = 0.05
-"""Average occupancy above which a pixel counts in the relative error."""
+"""Test images of each domain, or as many as its test jets make without using one twice."""
 
+TRAIN_IMAGES = 10_000
 OCCUPIED = 0.005
 """Average occupancy of train images above which a pixel is scaled and whitened: the scale of pixels
 that are hardly ever hit would blow up what few hits there are."""
@@ -58,15 +60,16 @@ PREDICTION_KINDS = {"translations": True, "control": False}
 """What a submission may hold.
 
 "translations": ``A_to_B`` and ``B_to_A``, the test images of both domains translated, and
-``A_cycle`` and ``B_cycle``, translated there and back; float32 of shape (500, 24, 24), in order.
+``A_cycle`` and ``B_cycle``, translated there and back; float32 of the shape of the test images, in
+order. Tasks with paired images have ``paired_A_to_B`` and ``paired_B_to_A`` too.
 "control": the same arrays of something that translates nothing.
 """
 
 _SEEDS = {"A": 1, "B": 2}
+_PAIRED_SEED = 3
 _RIDGE = 1e-2
 
 Images = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,20 @@ class Domains:
     Attributes
     ----------
     images
-        "A" and "B" to float32, shape (500, 24, 24): independent, no jet is in two of them.
+        "A" and "B" to float32, shape (n, 24, 24): independent, no jet is in two of them.
     transform
         Scaling and whitening, learnt from train images of both domains.
     occupied
         bool, shape (24, 24): the pixels that it is for.
+    paired
+        "A" and "B" to float32, shape (m, 24, 24): images of the same jets at two levels; None if
+        the task has none. No other image holds one of these jets.
     """
 
     images: Mapping[str, Images]
     transform: ImageTransform
     occupied: NDArray[np.bool_]
+    paired: Mapping[str, Images] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,18 +113,23 @@ class TranslationScore:
 
 
 def load_images(
-    datasets: Mapping[str, str], split: str, number: int, seed: int = 0, *, disjoint: bool = False
+    datasets: Mapping[str, str],
+    split: str,
+    number: int | None,
+    seed: int = 0,
+    *,
+    disjoint: bool = False,
 ) -> dict[str, Images]:
     """Average images of both domains over 20 jets.
 
     Parameters
     ----------
     datasets
-        "A" and "B" to dataset id.
+        "A" and "B" to dataset id; other roles are left alone.
     split
         Of the datasets; its jets are checked against the catalogue.
     number
-        Images in each domain.
+        Images in each domain; None for as many as there are jets, or disjoint images.
     seed
         Other seeds draw other jets.
     disjoint
@@ -136,7 +148,24 @@ def load_images(
             number=number,
             disjoint=disjoint,
         )
-        for role, jets in load_jets(datasets, split).items()
+        for role, jets in load_jets(_domains(datasets), split).items()
+    }
+
+
+def _domains(datasets: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the paired set, which exists for scoring only."""
+    return {role: datasets[role] for role in ("A", "B")}
+
+
+def _load_paired(datasets: Mapping[str, str], split: str) -> dict[str, Images] | None:
+    """Images of the same jets at both levels: each averages the same jets as its partner."""
+    roles = {"A": "paired_A", "B": "paired_B"}
+    if not set(roles.values()) <= set(datasets):
+        return None
+    jets = load_jets({role: datasets[name] for role, name in roles.items()}, split)
+    return {
+        role: average_images(lund_images(one), JETS_PER_IMAGE, seed=_PAIRED_SEED, disjoint=True)
+        for role, one in jets.items()
     }
 
 
@@ -154,8 +183,10 @@ def load(datasets: Mapping[str, str], split: str) -> dict[str, Domains]:
     both = np.concatenate([train["A"], train["B"]])
     occupied = both.mean(axis=0) > OCCUPIED
     transform = ImageTransform().fit(both * occupied)
-    images = load_images(datasets, split, TEST_IMAGES, disjoint=True)
-    return {"domains": Domains(images, transform, occupied)}
+    images = load_images(datasets, split, None, disjoint=True)
+    number = min(TEST_IMAGES, *map(len, images.values()))
+    images = {role: one[:number] for role, one in images.items()}
+    return {"domains": Domains(images, transform, occupied, _load_paired(datasets, split))}
 
 
 def evaluate(
@@ -193,8 +224,8 @@ def evaluate(
         raise ValueError(f"predictions of kind {kind!r} are unknown, known: {known}")
     domains = data["domains"]
     true = domains.images
-    _check(predictions, true)
-    draws = _Draws(int(resamples), int(seed))
+    _check(predictions, domains)
+    draws = Resamples((len(true["A"]),) * 2, int(resamples), int(seed))
     out: dict[str, Estimate] = {}
     raw, white = [], []
     directions = (("A_to_B", "B"), ("B_to_A", "A"))
@@ -210,124 +241,74 @@ def evaluate(
         there_and_back = predictions[f"{role}_cycle"].astype(np.float64)
         errors = np.abs(there_and_back - true[role]).sum(axis=(1, 2))
         size = float(true[role].sum(axis=(1, 2)).mean())
-        out[f"cycle_{role}"] = draws.estimate(draws.weights @ (errors / size))
+        out[f"cycle_{role}"] = draws.estimate(draws.weights[0] @ (errors / size))
+    if domains.paired is not None:
+        out |= _paired(domains.paired, predictions, int(resamples), int(seed))
     return TranslationScore(out)
 
 
-class _Draws:
-    """Resamples as weights of images; the first row is the sample itself.
-
-    Real and translated images are drawn independently.
-    """
-
-    def __init__(self, resamples: int, seed: int) -> None:
-        counts = [*resample_counts((TEST_IMAGES, TEST_IMAGES), resamples, seed)]
-        first = np.full((1, TEST_IMAGES), 1.0 / TEST_IMAGES)
-        self.weights, self.others = (
-            np.concatenate([first, np.stack(column) / TEST_IMAGES])
-            for column in zip(*counts, strict=True)
-        )
-
-    def estimate(self, rows: Floats) -> Estimate:
-        # Resampling adds a distance of its own: the spread is right, the centre is not.
-        return estimate(float(rows[0]), rows[1:] - (rows[1:].mean() - rows[0]))
-
-
-def _compare(true: Images, fake: Images, domains: Domains, draws: _Draws) -> dict[str, Floats]:
+def _compare(true: Images, fake: Images, domains: Domains, draws: Resamples) -> dict[str, Floats]:
     """Quantities of one direction, each for the sample and its resamples."""
-    flat_true = true.reshape(len(true), -1).astype(np.float64)
-    flat_fake = fake.reshape(len(fake), -1).astype(np.float64)
-    mean_true, mean_fake = draws.weights @ flat_true, draws.others @ flat_fake
+    weights, others = draws.weights
+    # Values of averages are multiples of 1/20: half of one is where a pixel counts as active.
+    found = distances(true, fake, weights, others, active=0.5 / JETS_PER_IMAGE)
     shape = (-1, *true.shape[1:])
     # Preprocessing is linear: that of the average is the average of that of the images.
     white_true, white_fake = (
         domains.transform.transform(mean.reshape(shape) * domains.occupied).reshape(mean.shape)
-        for mean in (mean_true, mean_fake)
+        for mean in (found.pop("mean_true"), found.pop("mean_fake"))
     )
-    image = np.linalg.norm(mean_true - mean_fake, axis=1)
-    populated = mean_true[0] > POPULATED
-    relative = np.abs(mean_fake / np.where(populated, mean_true, 1.0) - 1.0)[:, populated]
-    # Values of averages are multiples of 1/20: half of one is where a pixel counts as active.
-    limit = 0.5 / JETS_PER_IMAGE
-    active_true, active_fake = ((flat > limit).sum(axis=1) for flat in (flat_true, flat_fake))
-    moments = [
-        (weights @ active, weights @ active**2 - (weights @ active) ** 2)
-        for weights, active in ((draws.weights, active_true), (draws.others, active_fake))
-    ]
-    glund = (
-        np.abs(moments[0][0] - moments[1][0]) / 50
-        + np.abs(moments[0][1] - moments[1][1]) / 200
-        + image
-    )
-    pixels = true.shape[1]
-    widths = [(high - low) / pixels for low, high in (LN_INVERSE_DELTA, LN_KT)]
-    projections = {
-        name: _wasserstein(
-            mean_true.reshape(shape).sum(axis=axis), mean_fake.reshape(shape).sum(axis=axis)
-        )
-        * width
-        for name, axis, width in (("w1_ln_delta", 2, widths[0]), ("w1_ln_kt", 1, widths[1]))
-    }
-    counts = [
-        weights @ (active[:, None] == np.arange(pixels**2 + 1))
-        for weights, active in ((draws.weights, active_true), (draws.others, active_fake))
-    ]
     return {
-        "image": image,
+        **found,
         "white": np.linalg.norm(white_true - white_fake, axis=1),
-        "glund": glund,
-        "error_mean": relative.mean(axis=1),
-        "error_max": relative.max(axis=1),
-        "w1_active": _wasserstein(*counts),
-        **projections,
-        "auc": _auc(flat_true, flat_fake, draws),
+        "auc": _auc(true, fake, weights, others),
     }
 
 
-def _wasserstein(one: Floats, two: Floats) -> Floats:
-    """Wasserstein-1 distance of histograms, row by row, in units of the bin width."""
-    shares = [rows / np.maximum(rows.sum(axis=1, keepdims=True), 1e-300) for rows in (one, two)]
-    return np.asarray(np.abs(np.cumsum(shares[0] - shares[1], axis=1)).sum(axis=1))
-
-
-def _auc(true: Floats, fake: Floats, draws: _Draws) -> Floats:
+def _auc(true: Images, fake: Images, weights: Floats, others: Floats) -> Floats:
     """Area under the curve of Fisher's discriminant, trained on the even images, on the odd ones.
 
     A linear discriminant has a closed form: everybody finds the same one.
     """
-    train_true, train_fake = true[::2], fake[::2]
+    flat_true, flat_fake = (
+        images.reshape(len(images), -1).astype(np.float64) for images in (true, fake)
+    )
+    train_true, train_fake = flat_true[::2], flat_fake[::2]
     within = np.cov(train_true, rowvar=False) + np.cov(train_fake, rowvar=False)
     within[np.diag_indices_from(within)] += _RIDGE
     direction = np.linalg.solve(within, train_fake.mean(axis=0) - train_true.mean(axis=0))
-    scores = np.concatenate([true[1::2] @ direction, fake[1::2] @ direction])
-    order = np.argsort(scores, kind="stable")
-    size = len(true[1::2])
-    weights = np.concatenate(
-        [draws.weights[:, 1::2], np.zeros((len(draws.weights), size))], axis=1
-    )[:, order]
-    others = np.concatenate([np.zeros((len(draws.others), size)), draws.others[:, 1::2]], axis=1)[
-        :, order
-    ]
-    below = np.cumsum(weights, axis=1)
-    pairs = weights.sum(axis=1) * others.sum(axis=1)
-    return np.asarray((below * others).sum(axis=1) / pairs)
+    verdicts = flat_true[1::2] @ direction, flat_fake[1::2] @ direction
+    return area_under_curve(*verdicts, weights[:, 1::2], others[:, 1::2])
 
 
-def _check(predictions: Mapping[str, NDArray[Any]], true: Mapping[str, Images]) -> None:
-    image = true["A"].shape[1:]
-    expected = {
-        "A_to_B": (TEST_IMAGES, *image),
-        "B_to_A": (TEST_IMAGES, *image),
-        "A_cycle": (TEST_IMAGES, *image),
-        "B_cycle": (TEST_IMAGES, *image),
-    }
-    for name, shape in expected.items():
+def _paired(
+    paired: Mapping[str, Images],
+    predictions: Mapping[str, NDArray[np.floating[Any]]],
+    resamples: int,
+    seed: int,
+) -> dict[str, Estimate]:
+    """Errors of translations of the same jets: the share of each image that is wrong."""
+    draws = Resamples((len(paired["A"]),), resamples, seed)
+    out = {}
+    for name, target in (("A_to_B", "B"), ("B_to_A", "A")):
+        made = predictions[f"paired_{name}"].astype(np.float64)
+        errors = np.abs(made - paired[target]).sum(axis=(1, 2))
+        size = float(paired[target].sum(axis=(1, 2)).mean())
+        out[f"paired_{name}"] = draws.estimate(draws.weights[0] @ (errors / size))
+    return out
+
+
+def _check(predictions: Mapping[str, NDArray[Any]], domains: Domains) -> None:
+    shape = domains.images["A"].shape
+    expected = dict.fromkeys(("A_to_B", "B_to_A", "A_cycle", "B_cycle"), shape)
+    if domains.paired is not None:
+        pairs = domains.paired["A"].shape
+        expected |= dict.fromkeys(("paired_A_to_B", "paired_B_to_A"), pairs)
+    for name, one in expected.items():
         if name not in predictions:
             raise ValueError(f"array {name!r} is missing")
-        if predictions[name].shape != shape:
-            raise ValueError(
-                f"array {name!r} has shape {predictions[name].shape} instead of {shape}"
-            )
+        if predictions[name].shape != one:
+            raise ValueError(f"array {name!r} has shape {predictions[name].shape} instead of {one}")
     for name in predictions:
         if name not in expected:
             raise ValueError(f"array {name!r} is unknown, expected are {', '.join(expected)}")
@@ -338,7 +319,10 @@ Translation = Callable[[Images], Images]
 
 
 def translations(
-    images: Mapping[str, Images], a_to_b: Translation, b_to_a: Translation
+    images: Mapping[str, Images],
+    a_to_b: Translation,
+    b_to_a: Translation,
+    paired: Mapping[str, Images] | None = None,
 ) -> dict[str, Images]:
     """Make the arrays of a submission with two maps.
 
@@ -348,6 +332,8 @@ def translations(
         "A" and "B" to test images.
     a_to_b, b_to_a
         The maps.
+    paired
+        "A" and "B" to images of the same jets, if the task has them; each map sees its own.
 
     Returns
     -------
@@ -357,7 +343,7 @@ def translations(
     there = a_to_b(images["A"]), b_to_a(images["B"])
     back = b_to_a(there[0]), a_to_b(there[1])
     names = ("A_to_B", "B_to_A", "A_cycle", "B_cycle")
-    return {
-        name: np.asarray(array, np.float32)
-        for name, array in zip(names, (*there, *back), strict=True)
-    }
+    made = dict(zip(names, (*there, *back), strict=True))
+    if paired is not None:
+        made |= {"paired_A_to_B": a_to_b(paired["A"]), "paired_B_to_A": b_to_a(paired["B"])}
+    return {name: np.asarray(array, np.float32) for name, array in made.items()}

@@ -156,6 +156,8 @@ def test_variants_have_names_of_their_own():
         (("W", 10.0), r"pt_min = 10.0 GeV is outside 20 to 5000 GeV"),
         (("W", 8000.0), r"pt_min = 8000.0 GeV"),
         (("W", float("nan")), r"pt_min = nan GeV"),
+        (("QCD", 500.0, "parton", True, False, False, "hadron"), "parton cannot be matched with h"),
+        (("QCD", 500.0, "truth", True, False, False, "truth"), "give two different ones of parton"),
     ],
 )
 def test_bad_settings(arguments, message):
