@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import awkward as ak
 import numpy as np
-import pythia8mc
 import pytest
+import pythia8mc
 
 from hepgym.datasets.jets import pairing
 from hepgym.datasets.jets.generation import generate_chunk
