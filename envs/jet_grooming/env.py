@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from ..render_mode import checked_render_mode, warn_without_mode
 from .game import SIGNAL
 from .kernels import begin, play
 from .observation import NODE
@@ -143,9 +144,7 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
         render_mode: str | None = None,
         observation: str = NODE,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode {render_mode!r} is none of rgb_array, ansi")
-        self.render_mode = render_mode
+        self.render_mode = checked_render_mode(render_mode, self.metadata)
         self.p_bkg = probability(p_bkg)
         self.reward = grooming_reward(reward)
         self.observation_space = observation_space(observation, state_dim)
@@ -217,9 +216,7 @@ class JetGroomingEnv(gymnasium.Env[Any, Any]):
             uint8 of shape (height, width, 3) for ``rgb_array``, text for ``ansi``.
         """
         if self.render_mode is None:
-            gymnasium.logger.warn(
-                'nothing is rendered: make the environment with render_mode="rgb_array" or "ansi"'
-            )
+            warn_without_mode(self.metadata)
             return None
         if not self._begun:
             raise gymnasium.error.ResetNeeded("there is no jet to render: call reset() first")

@@ -7,20 +7,18 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
+from ..native_vector import Info, Mask, NativeVectorEnv
 from .game import SIGNAL
 from .kernels import begin_many, observe, play_many
 from .observation import NODE
 from .reward import W_REWARD, GroomingReward
 from .setup import Source, grooming_reward, load_game, observation_space, probability
 
-Info = dict[str, Any]
 
-
-class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any]], NDArray[Any]]):
+class JetGroomingVectorEnv(NativeVectorEnv[NDArray[np.float32], NDArray[np.integer[Any]]]):
     """Many independent jet grooming games, played by one compiled kernel.
 
     Given the same jets and actions each game is that of `JetGroomingEnv`, whose documentation
@@ -66,70 +64,34 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
         render_mode: str | None = None,
         observation: str = NODE,
     ) -> None:
-        super().__init__()
-        if num_envs < 1:
-            raise ValueError(f"num_envs = {num_envs} is less than 1")
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode {render_mode!r} is none of rgb_array, ansi")
-        self.num_envs = num_envs
-        self.render_mode = render_mode
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        super().__init__(
+            num_envs,
+            autoreset_mode,
+            render_mode,
+            observation_space(observation, state_dim),
+            gymnasium.spaces.Discrete(2),
+        )
         self.p_bkg = probability(p_bkg)
         self.reward = grooming_reward(reward)
-        self.single_observation_space = observation_space(observation, state_dim)
-        self.single_action_space = gymnasium.spaces.Discrete(2)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
         self.game = load_game(signal, background, split, self.reward, observation)
         self.episodes = self.game.new_episodes(num_envs)
-        self._state_dim = int(self.single_observation_space.shape[0])
-        self._begun = False
-        self._ended = np.ones(num_envs, np.bool_)
+        (self._state_dim,) = self.single_observation_space.shape or ()
         self._mass = np.zeros(num_envs)
+        self._node = np.full(num_envs, -1)
 
-    def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], Info]:
-        """Start new jets in all games, or in those of ``options["reset_mask"]``.
-
-        Raises
-        ------
-        ValueError
-            If the options are unknown, of the wrong shape, or name no such jet.
-        """
-        if isinstance(seed, list):
-            raise ValueError(
-                "the native vector environment takes one integer seed for all its games, not a list"
-            )
-        super().reset(seed=seed)
-        options = options or {}
-        unknown = [name for name in options if name not in ("jet", "label", "reset_mask")]
+    def _begin(self, envs: NDArray[np.int64], options: dict[str, Any]) -> None:
+        unknown = [name for name in options if name not in ("jet", "label")]
         if unknown:
             raise ValueError(
                 f"reset has no option {unknown[0]!r}; it has jet, label and reset_mask"
             )
-        mask = self._reset_mask(options)
-        games = np.flatnonzero(mask)
-        self._begin(games, self._named_jets(options, len(games)))
-        self._begun = self._begun or bool(mask.all())
-        observation, node = self._observe()
-        return observation, self._info(node, mask)
+        jets = self._named_jets(options, len(envs))
+        if jets is None:
+            jets = self.game.draw(self.np_random, self.p_bkg, len(envs))
+        begin_many(self.game.table, self.game.source, self.episodes, envs, jets)
+        self._mass[envs] = self.game.plain_mass[jets]
 
-    def step(
-        self, actions: NDArray[np.integer[Any]]
-    ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any], NDArray[Any], Info]:
-        """Decide at the current node of every game.
-
-        Raises
-        ------
-        gymnasium.error.ResetNeeded
-            Before the first reset; with autoreset disabled also if a game has ended.
-        gymnasium.error.InvalidAction
-            If the actions are not ``num_envs`` integers 0 or 1.
-        """
-        if not self._begun:
-            raise gymnasium.error.ResetNeeded("call reset() before step()")
+    def _checked_actions(self, actions: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
         actions = np.asarray(actions)
         if (
             actions.shape != (self.num_envs,)
@@ -140,50 +102,21 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
             raise gymnasium.error.InvalidAction(
                 f"actions must be {self.num_envs} integers, each 0 (keep) or 1 (remove)"
             )
-        idle = self._ended
-        if self.autoreset_mode == AutoresetMode.DISABLED and idle.any():
-            raise gymnasium.error.ResetNeeded(
-                f"game {int(idle.argmax())} has ended: reset it with the option reset_mask"
-            )
+        return actions
+
+    def _play(
+        self, actions: NDArray[np.integer[Any]], idle: Mask
+    ) -> tuple[NDArray[np.float64], Mask, Mask]:
         reward = np.zeros(self.num_envs)
         terminated = np.zeros(self.num_envs, np.bool_)
         play_many(self.game.table, self.episodes, actions, idle, reward, self._mass, terminated)
-        final: Info = {}
-        if self.autoreset_mode == AutoresetMode.SAME_STEP:
-            if terminated.any():
-                final = self._final(terminated)
-                self._begin(np.flatnonzero(terminated))
-        else:
-            if idle.any():
-                self._begin(np.flatnonzero(idle))
-            self._ended = terminated.copy()
-        observation, node = self._observe()
-        info = self._info(node, np.ones(self.num_envs, np.bool_))
-        return observation, reward, terminated, np.zeros(self.num_envs, np.bool_), info | final
+        return reward, terminated, np.zeros(self.num_envs, np.bool_)
 
-    def render(self) -> tuple[Any, ...] | None:
-        """Render every game, see `JetGroomingEnv.render`."""
-        if self.render_mode is None:
-            gymnasium.logger.warn(
-                'nothing is rendered: make the environment with render_mode="rgb_array" or "ansi"'
-            )
-            return None
-        if not self._begun:
-            raise gymnasium.error.ResetNeeded("there is no jet to render: call reset() first")
+    def _draw(self, env: int) -> Any:
         from . import rendering
 
         show = rendering.draw if self.render_mode == "rgb_array" else rendering.write
-        return tuple(
-            show(rendering.jet_view(self.game, self.episodes, env)) for env in range(self.num_envs)
-        )
-
-    def _reset_mask(self, options: dict[str, Any]) -> NDArray[np.bool_]:
-        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
-        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
-            raise ValueError(
-                f"the reset option reset_mask must be {self.num_envs} booleans, at least one true"
-            )
-        return mask
+        return show(rendering.jet_view(self.game, self.episodes, env))
 
     def _named_jets(self, options: dict[str, Any], games: int) -> NDArray[np.int64] | None:
         if "jet" not in options:
@@ -206,36 +139,20 @@ class JetGroomingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.integer[Any
             [self.game.locate(int(j), int(c)) for j, c in zip(jets, labels, strict=True)], np.int64
         )
 
-    def _begin(self, games: NDArray[np.int64], jets: NDArray[np.int64] | None = None) -> None:
-        if jets is None:
-            jets = self.game.draw(self.np_random, self.p_bkg, len(games))
-        begin_many(self.game.table, self.game.source, self.episodes, games, jets)
-        self._mass[games] = self.game.plain_mass[jets]
-        self._ended[games] = False
-
-    def _observe(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def _observe(self) -> NDArray[np.float32]:
         observation = np.empty((self.num_envs, self._state_dim), np.float32)
-        node = np.empty(self.num_envs, np.int64)
-        observe(self.game.observation, self.game.table.node, self.episodes, observation, node)
-        return observation, node
+        self._node = np.empty(self.num_envs, np.int64)
+        observe(self.game.observation, self.game.table.node, self.episodes, observation, self._node)
+        return observation
 
-    def _info(self, node: NDArray[np.int64], given: NDArray[np.bool_]) -> Info:
+    def _info(self, given: Mask, over: Mask) -> Info:
         jet = self.episodes.jet
         label = (jet < self.game.signals).astype(np.int64)
         values = {
             "mass": self._mass.copy(),
             "plain_mass": self.game.plain_mass[jet],
-            "node": node,
+            "node": self._node,
             "jet": np.where(label, jet, jet - self.game.signals),
             "label": label,
         }
         return values | {f"_{name}": given.copy() for name in values}
-
-    def _final(self, ended: NDArray[np.bool_]) -> Info:
-        # A jet that has ended has no current node: its observation is zero and its node -1.
-        return {
-            "final_obs": np.zeros((self.num_envs, self._state_dim), np.float32),
-            "_final_obs": ended.copy(),
-            "final_info": self._info(np.full(self.num_envs, -1), ended),
-            "_final_info": ended.copy(),
-        }

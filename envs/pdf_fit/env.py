@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.parton_distributions import DEFAULT_ID
+from ..render_mode import checked_render_mode, warn_without_mode
 from .game import FitGame
 from .population import Population, Rules, Source, action_space, observation_space, problem
 from .problem import Covariance
@@ -120,9 +121,7 @@ class PDFFitEnv(gymnasium.Env[Any, Any]):
         replicas: int = 100,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode {render_mode!r} is none of rgb_array, ansi")
-        self.render_mode = render_mode
+        self.render_mode = checked_render_mode(render_mode, self.metadata)
         rules = Rules(budget, patience, replicas)
         game = FitGame(problem(data, covariance, training_fraction, data_seed))
         self.population = Population(game, rules, 1)
@@ -180,9 +179,7 @@ class PDFFitEnv(gymnasium.Env[Any, Any]):
             uint8 of shape (height, width, 3) for ``rgb_array``, text for ``ansi``.
         """
         if self.render_mode is None:
-            gymnasium.logger.warn(
-                'nothing is rendered: make the environment with render_mode="rgb_array" or "ansi"'
-            )
+            warn_without_mode(self.metadata)
             return None
         if not self._begun:
             raise gymnasium.error.ResetNeeded("there is no fit to render: call reset() first")

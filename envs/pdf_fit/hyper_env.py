@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...datasets.parton_distributions import DEFAULT_ID, load
 from ...datasets.parton_distributions.data import DISData
 from ...datasets.parton_distributions.splits import FOLDS
+from ..render_mode import checked_render_mode
 from .k_fold import fold_chi2
 from .neural.settings import NeuralSettings
 
@@ -117,8 +118,6 @@ class PDFFitHyperEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         data_seed: int = 0,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise ValueError(f"render_mode {render_mode!r} is not ansi")
         for name, value in (("trials", trials), ("epochs", epochs), ("replicas", replicas)):
             if value < 1:
                 raise ValueError(f"{name} = {value!r} is less than 1")
@@ -128,7 +127,7 @@ class PDFFitHyperEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
             raise ValueError(f"folds = {folds!r} must be numbers from 0 to {FOLDS - 1}")
         if data_seed < 0:
             raise ValueError(f"data_seed = {data_seed!r} is negative")
-        self.render_mode = render_mode
+        self.render_mode = checked_render_mode(render_mode, self.metadata)
         self.trials, self.patience, self.epochs = trials, patience, epochs
         self.replicas, self.folds, self.data_seed = replicas, tuple(folds), data_seed
         self._dis = data if isinstance(data, DISData) else load(data)

@@ -8,12 +8,12 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..render_mode import checked_render_mode, warn_without_mode
 from .actions import action_space, physical
 from .game import begin, new_episodes, observe, play_many, progress, verdict
 from .setup import (
     Observation,
     checked_budget,
-    checked_render_mode,
     empty_observation,
     numbers,
     observation_space,
@@ -157,7 +157,7 @@ class VegasSamplingEnv(gymnasium.Env[Any, Any]):
     def __init__(
         self, budget: int = 200_000, split: str = "train", render_mode: str | None = None
     ) -> None:
-        self.render_mode = checked_render_mode(render_mode)
+        self.render_mode = checked_render_mode(render_mode, self.metadata)
         self.budget = checked_budget(budget)
         self.split = split
         self._split = split_number(split)
@@ -212,9 +212,7 @@ class VegasSamplingEnv(gymnasium.Env[Any, Any]):
             uint8 of shape (height, width, 3).
         """
         if self.render_mode is None:
-            gymnasium.logger.warn(
-                'nothing is rendered: make the environment with render_mode="rgb_array"'
-            )
+            warn_without_mode(self.metadata)
             return None
         if not self._begun:
             raise gymnasium.error.ResetNeeded("there is no grid to render: call reset() first")

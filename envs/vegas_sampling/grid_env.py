@@ -88,4 +88,4 @@ class VegasGridVectorEnv(VegasSamplingVectorEnv):
     """Many independent games of `VegasGridEnv`; parameters as in `VegasSamplingVectorEnv`."""
 
     _make_action_space = staticmethod(grid_action_space)
-    _play = staticmethod(play_many_grids)
+    _play_many = staticmethod(play_many_grids)

@@ -89,19 +89,6 @@ def split_number(split: str) -> int:
     return SPLITS.index(split)
 
 
-def checked_render_mode(render_mode: str | None) -> str | None:
-    """Check the render mode.
-
-    Raises
-    ------
-    ValueError
-        If it is neither None nor ``"rgb_array"``.
-    """
-    if render_mode not in (None, "rgb_array"):
-        raise ValueError(f"render_mode {render_mode!r} is not rgb_array")
-    return render_mode
-
-
 def numbers(
     options: dict[str, Any], games: int, random: np.random.Generator, known: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
