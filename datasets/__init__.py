@@ -31,6 +31,8 @@ def load(
     size: int | None = None,
     seed: int | None = None,
     fields: Mapping[str, str] | None = None,
+    reader: str | None = None,
+    pt_min: float = 500.0,
 ) -> ak.Array:
     """Load jets as an awkward array.
 
@@ -46,6 +48,10 @@ def load(
     fields
         For a user's file, which of its branches hold what: px, py, pz, E or pt, eta (or y), phi
         and mass or E. Its jets are clustered while they are read.
+    reader
+        "delphes" for a file of Delphes, whose energy flow is clustered to jets.
+    pt_min
+        Smallest transverse momentum of these jets in GeV.
 
     Returns
     -------
@@ -64,6 +70,10 @@ def load(
     from .jets import jet_files
 
     file, tree = _locate(source, split, level, size, seed)
+    if _reads_delphes(reader, fields):
+        from .jets import delphes
+
+        return jet_files.to_awkward(*delphes.read(file, tree, pt_min=pt_min))
     if _is_own_format(file, tree, fields):
         return jet_files.to_awkward(jet_files.read(file), jet_files.read_origin(file))
     return jet_files.to_awkward(jet_files.read_constituents(file, tree, fields))
@@ -77,6 +87,8 @@ def load_trees(
     size: int | None = None,
     seed: int | None = None,
     fields: Mapping[str, str] | None = None,
+    reader: str | None = None,
+    pt_min: float = 500.0,
 ) -> ClusteringTrees:
     """Load jets as flat arrays for compiled code; arguments and errors as in `load`.
 
@@ -87,6 +99,10 @@ def load_trees(
     from .jets import jet_files
 
     file, tree = _locate(source, split, level, size, seed)
+    if _reads_delphes(reader, fields):
+        from .jets import delphes
+
+        return delphes.read(file, tree, pt_min=pt_min)[0]
     if _is_own_format(file, tree, fields):
         return jet_files.read(file)
     return jet_files.read_constituents(file, tree, fields)
@@ -119,6 +135,14 @@ def _locate(
             f"--level {level} --split {split} --size {size} --seed {seed}`"
         )
     return file, None
+
+
+def _reads_delphes(reader: str | None, fields: Mapping[str, str] | None) -> bool:
+    if reader not in (None, "delphes"):
+        raise DatasetError(f"reader {reader!r} is unknown: give 'delphes', or fields, or neither")
+    if reader and fields is not None:
+        raise DatasetError("fields are not for the reader 'delphes', which knows its branches")
+    return reader is not None
 
 
 def _is_own_format(file: Path, tree: str | None, fields: Mapping[str, str] | None) -> bool:

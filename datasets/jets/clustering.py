@@ -68,6 +68,31 @@ def find_jets(
     return event, ak.flatten(index[order], axis=1)
 
 
+def gather(
+    particles: ak.Array, event: NDArray[np.int64], index: ak.Array
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Momenta of the constituents of jets.
+
+    Parameters
+    ----------
+    particles
+        As for `find_jets`.
+    event, index
+        What it gave.
+
+    Returns
+    -------
+    counts : int64, shape (jets,)
+    momenta : float64, shape (constituents, 4)
+        px, py, pz, E in GeV, jet after jet.
+    """
+    import awkward as ak
+
+    chosen = particles[event][index]
+    columns = [ak.to_numpy(ak.flatten(chosen[name])) for name in ("px", "py", "pz", "E")]
+    return ak.to_numpy(ak.num(chosen)), np.stack(columns, axis=-1)
+
+
 def cluster(offsets: NDArray[np.int64], momenta: NDArray[np.float64]) -> ClusteringTrees:
     """Recluster the constituents of jets with Cambridge/Aachen.
 

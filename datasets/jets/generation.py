@@ -62,6 +62,35 @@ def to_grid(momenta: NDArray[np.float64]) -> NDArray[np.float32]:
     return steps / np.float32(_GRID)
 
 
+def visible(
+    counts: NDArray[np.int64], momenta: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Leave out particles without transverse momentum, which have no rapidity.
+
+    Parameters
+    ----------
+    counts
+        int64, shape (jets,): constituents of each jet.
+    momenta
+        float64, shape (constituents, 4): px, py, pz, E in GeV.
+
+    Returns
+    -------
+    counts, momenta
+        The same of what is left.
+    """
+    seen = np.hypot(momenta[:, 0], momenta[:, 1]) > 0
+    left = np.add.reduceat(seen, np.cumsum(counts) - counts) if len(counts) else counts
+    return left, momenta[seen]
+
+
+def visible_on_grid(
+    counts: NDArray[np.int64], momenta: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Round momenta, see `to_grid`, then as `visible`: less than 15 keV becomes nothing."""
+    return visible(counts, to_grid(momenta).astype(np.float64))
+
+
 def generate_chunk(
     settings: GeneratorSettings, seed: int, jets: int, *, grid: bool = True
 ) -> JetChunk:
@@ -88,7 +117,6 @@ def generate_chunk(
     DatasetError
         If Pythia refuses its settings.
     """
-    import awkward as ak
     import pythia8mc
 
     pythia = pythia8mc.Pythia("", False)
@@ -118,20 +146,12 @@ def generate_chunk(
     while found < jets:
         found_jets, batch_size = _next_batch(pythia, settings, card, random)
         particles, event, index, rank = found_jets
-        chosen = particles[event][index]
-        columns = np.stack(
-            [ak.to_numpy(ak.flatten(chosen[name])) for name in ("px", "py", "pz", "E")], axis=-1
-        )
-        count = ak.to_numpy(ak.num(chosen))
-        if grid:
-            columns = to_grid(columns).astype(np.float64)
-        # A particle without transverse momentum (below the grid's 15 keV) has no rapidity.
-        visible = np.hypot(columns[:, 0], columns[:, 1]) > 0
-        count = np.add.reduceat(visible, np.cumsum(count) - count) if len(count) else count
+        count, rows = clustering.gather(particles, event, index)
+        count, rows = visible_on_grid(count, rows) if grid else visible(count, rows)
         events.append(first_event + event)
         ranks.append(rank)
         sizes.append(count)
-        momenta.append(columns[visible])
+        momenta.append(rows)
         found += len(event)
         first_event += batch_size
 
