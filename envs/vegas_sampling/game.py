@@ -175,8 +175,18 @@ def begin(episodes, row, budget, split, integrand, stream):  # type: ignore[no-u
 
 
 @kernel
-def _calls(left, budget, log2_share):  # type: ignore[no-untyped-def]
-    """Count the calls of an iteration; a remainder too small for one more is taken along."""
+def iteration_calls(left, budget, log2_share):  # type: ignore[no-untyped-def]
+    """Count the calls of an iteration; a remainder too small for one more is taken along.
+
+    Parameters
+    ----------
+    left
+        Calls that are left.
+    budget
+        Calls of the integrand that an episode may spend.
+    log2_share
+        Logarithm to base 2 of the share of the remaining calls to spend.
+    """
     fewest = max(2, math.ceil(budget * 2.0**MIN_LOG2_SHARE))
     calls = max(int(left * 2.0**log2_share + 0.5), fewest)
     return left if left - calls < fewest else calls
@@ -204,10 +214,37 @@ def play(episodes, row, budget, log2_share, keep):  # type: ignore[no-untyped-de
     tuple of float and bool
         The decrease of the score, and whether the budget is spent.
     """
-    calls = _calls(episodes.left[row], budget, log2_share)
+    calls = iteration_calls(episodes.left[row], budget, log2_share)
+    total, squares, largest = _throw(episodes, row, calls)
+    return reckon(episodes, row, budget, calls, total, squares, largest, keep)
+
+
+@kernel
+def reckon(episodes, row, budget, calls, total, squares, largest, keep):  # type: ignore[no-untyped-def]
+    """Reckon up an iteration whose points have been thrown.
+
+    Parameters
+    ----------
+    episodes
+        `Episodes`.
+    row
+        The episode.
+    budget
+        Calls of the integrand that an episode may spend.
+    calls
+        Those of the iteration.
+    total, squares, largest
+        Sum of its weights, of their squares, and the largest weight.
+    keep
+        Whether the iteration counts. The one that spends the budget always does.
+
+    Returns
+    -------
+    tuple of float and bool
+        The decrease of the score, and whether the budget is spent.
+    """
     episodes.left[row] -= calls
     terminated = episodes.left[row] == 0
-    total, squares, largest = _throw(episodes, row, calls)
     episodes.iterations[row] += 1
     mean = total / calls
     # Variance of the mean; rounding of equal weights must not make it vanish.
@@ -221,7 +258,7 @@ def play(episodes, row, budget, log2_share, keep):  # type: ignore[no-untyped-de
         sums[2] += mean * mean / variance
         sums[3] += 1.0
         sums[4] += calls
-    _reckon(episodes.statistics[row], sums, budget, calls, mean, variance, largest, counts)
+    _describe(episodes.statistics[row], sums, budget, calls, mean, variance, largest, counts)
     episodes.statistics[row, _LEFT] = episodes.left[row] / budget
     episodes.statistics[row, _ITERATIONS] = math.log2(1.0 + episodes.iterations[row])
     before = episodes.score[row]
@@ -264,7 +301,7 @@ def _throw(episodes, row, calls):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _reckon(statistics, sums, budget, calls, mean, variance, largest, counts):  # type: ignore[no-untyped-def]
+def _describe(statistics, sums, budget, calls, mean, variance, largest, counts):  # type: ignore[no-untyped-def]
     """Write what the observation says about an iteration and about those that count."""
     before = statistics[_LAST_DEVIATION]
     first = statistics[_ITERATIONS] == 0.0
@@ -306,7 +343,7 @@ def adapt(episodes, row, alpha):  # type: ignore[no-untyped-def]
     edges = episodes.edges[row, :dim]
     before = edges.copy()
     refine(edges, episodes.weights[row, :dim], alpha)
-    episodes.statistics[row, _MOVEMENT] = _distance(before, edges)
+    episodes.statistics[row, _MOVEMENT] = distance(before, edges)
 
 
 @kernel
@@ -325,7 +362,23 @@ def set_grid(episodes, row, logits):  # type: ignore[no-untyped-def]
     dim = int(episodes.parameters[row, 1])
     edges = episodes.edges[row, :dim]
     before = edges.copy()
-    for i in range(dim):
+    widths_from_logits(logits, edges)
+    episodes.statistics[row, _LAST_ALPHA] = 0.0
+    episodes.statistics[row, _MOVEMENT] = distance(before, edges)
+
+
+@kernel
+def widths_from_logits(logits, edges):  # type: ignore[no-untyped-def]
+    """Write the edges of bins whose widths are the softmax of logits.
+
+    Parameters
+    ----------
+    logits
+        float64, shape (dim or more, 64).
+    edges
+        float64, shape (dim, 65), written.
+    """
+    for i in range(len(edges)):
         highest = logits[i].max()
         total = 0.0
         for b in range(BINS):
@@ -334,13 +387,17 @@ def set_grid(episodes, row, logits):  # type: ignore[no-untyped-def]
         for b in range(1, BINS):
             edges[i, b] /= total
         edges[i, BINS] = 1.0
-    episodes.statistics[row, _LAST_ALPHA] = 0.0
-    episodes.statistics[row, _MOVEMENT] = _distance(before, edges)
 
 
 @kernel
-def _distance(before, after):  # type: ignore[no-untyped-def]
-    """Mean absolute change of the logarithm of the bin widths."""
+def distance(before, after):  # type: ignore[no-untyped-def]
+    """Give the mean absolute change of the logarithm of the bin widths.
+
+    Parameters
+    ----------
+    before, after
+        float64, shape (dim, bins + 1): edges.
+    """
     dim = len(before)
     total = 0.0
     for i in range(dim):

@@ -1,4 +1,4 @@
-"""Commands of the game of VEGAS: search a linear policy, train a network, evaluate, plot.
+"""Commands of the game of VEGAS: search a linear policy, train a network, evaluate, limit, plot.
 
 Run:  python -m hepgym.agents.vegas_sampling.policies evaluate vegas geometric linear ppo
 """
@@ -13,13 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ....envs.vegas_sampling.family import KINDS
+from ....envs.vegas_sampling.game import BINS
 from ...parameters import Parameters
 from . import POLICIES, make_policy
 from .cross_entropy import SearchSettings, search
 from .evaluation import BUDGET, EPISODES, Evaluation, evaluate_policy
 from .figures import learning_curve
+from .limit import find_limit
 from .ppo import TrainingSettings, train
 
 
@@ -49,6 +53,14 @@ def main(arguments: list[str] | None = None) -> None:
     command.add_argument("--split", default="test", help="%(default)s")
     command.add_argument("--seed", type=int, default=0, help="%(default)s")
     command.add_argument("--output", type=Path, help="JSON file for the scores of all games")
+    command = commands.add_parser("limit", help="the best grids there are, and games on them")
+    command.add_argument("--budget", type=int, default=BUDGET, help="%(default)s")
+    command.add_argument("--episodes", type=int, default=EPISODES, help="%(default)s")
+    command.add_argument("--split", default="test", help="%(default)s")
+    command.add_argument("--seed", type=int, default=0, help="%(default)s")
+    command.add_argument("--bins", type=int, nargs="+", default=[BINS], help="%(default)s")
+    command.add_argument("--iterations", type=int, nargs="+", default=[1], help="%(default)s")
+    command.add_argument("--output", type=Path, help="JSON file for the integrands' deviations")
     command = commands.add_parser("plot", help="draw the learning curve of a search or training")
     command.add_argument("folder", type=Path, help="folder of the run")
     command.add_argument("--output", type=Path, required=True, help="picture to write")
@@ -57,6 +69,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if name == "evaluate":
             _evaluate(**options)
+        elif name == "limit":
+            _limit(**options)
         elif name == "plot":
             learning_curve(options["folder"], options["output"])
         else:
@@ -123,6 +137,47 @@ def _evaluate(
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(json.dumps([_plain(e) for e in evaluations], indent=1) + "\n")
     _table(evaluations)
+
+
+def _limit(
+    budget: int,
+    episodes: int,
+    split: str,
+    seed: int,
+    bins: list[int],
+    iterations: list[int],
+    output: Path | None,
+) -> None:
+    rows = []
+    for number in bins:
+        with _bar("integrands", episodes) as show:
+            found = find_limit(
+                budget=budget,
+                episodes=episodes,
+                split=split,
+                seed=seed,
+                bins=number,
+                iterations=iterations,
+                progress=lambda done, _, show=show: show(done, {}),
+            )
+        expected, spread = found.expected()
+        kinds = "  ".join(f"{kind} {value:.3f}" for kind, value in found.by_kind().items())
+        middle = np.median(np.log10(found.deviation))
+        print(
+            f"{number} bins: median of log10(deviation / mean) {middle:.3f} ({kinds}); "
+            f"expected median score {expected:.3f} +- {spread:.3f}"
+        )
+        if found.played:
+            _table(list(found.played.values()))
+        columns = zip(found.kind.tolist(), found.dimension.tolist(), found.deviation.tolist(),
+                      strict=True)  # fmt: skip
+        rows += [
+            {"bins": number, "integrand": i, "kind": KINDS[k], "dimension": d, "deviation": s}
+            for i, (k, d, s) in enumerate(columns)
+        ]
+        if output is not None:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def _parsed(word: str) -> Any:

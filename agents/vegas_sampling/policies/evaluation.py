@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ....envs.vegas_sampling.actions import CELLS, physical
 from ....envs.vegas_sampling.family import KINDS
 from ....envs.vegas_sampling.game import (
+    Episodes,
     begin_many,
     new_episodes,
     observe_many,
@@ -127,7 +128,7 @@ class Evaluation:
                 )
         if len(self.games.score) != len(other.games.score):
             raise ValueError("cannot compare game by game: the numbers of games differ")
-        return _median(self.games.score - other.games.score)
+        return median(self.games.score - other.games.score)
 
 
 def play(
@@ -175,13 +176,26 @@ def play(
             episodes, idle, budget, actions, reward, terminated
         )
         idle |= terminated
+    return finished(episodes, budget)
+
+
+def finished(episodes: Episodes, budget: int) -> Games:
+    """Read the result of games that have ended.
+
+    Parameters
+    ----------
+    episodes
+        The games.
+    budget
+        Calls of the integrand in a game.
+    """
     so_far = progress(episodes, budget)
     worth = verdict(episodes, so_far["estimate"])
     estimate, error = so_far["estimate"], so_far["error"]
     return Games(
         score=worth["score"],
         true_error=worth["true_error"],
-        quoted_error=np.divide(error, estimate, out=np.zeros(games), where=estimate > 0.0),
+        quoted_error=np.divide(error, estimate, out=np.zeros(len(error)), where=estimate > 0.0),
         iterations=so_far["iterations"],
         dimension=episodes.parameters[:, 1].astype(np.int64),
         kind=episodes.parameters[:, 0].astype(np.int64),
@@ -223,14 +237,8 @@ def evaluate_policy(
     ValueError
         If budget, split, episodes or seed are out of range.
     """
+    integrands, streams = official_games(budget, episodes, split, seed)
     budget = checked_budget(budget)
-    split_number(split)
-    if episodes < 2:
-        raise ValueError(f"episodes = {episodes} is less than 2")
-    if seed < 0:
-        raise ValueError(f"seed = {seed} is negative")
-    integrands = np.arange(episodes)
-    streams = np.random.default_rng(seed).integers(NUMBERS, size=episodes)
     policy.begin()
     parts = []
     for first in range(0, episodes, GAMES_AT_A_TIME):
@@ -251,8 +259,38 @@ def evaluate_policy(
         split=split,
         seed=seed,
         games=games,
-        median=_median(games.score),
+        median=median(games.score),
     )
+
+
+def official_games(
+    budget: int, episodes: int, split: str, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give numbers and streams of the integrands on which policies are scored.
+
+    Parameters
+    ----------
+    budget, episodes, split, seed
+        As in `evaluate_policy`.
+
+    Returns
+    -------
+    integrands, streams
+        int64, shape (episodes,).
+
+    Raises
+    ------
+    ValueError
+        If one of the parameters is out of range.
+    """
+    checked_budget(budget)
+    split_number(split)
+    if episodes < 2:
+        raise ValueError(f"episodes = {episodes} is less than 2")
+    if seed < 0:
+        raise ValueError(f"seed = {seed} is negative")
+    streams = np.random.default_rng(seed).integers(NUMBERS, size=episodes)
+    return np.arange(episodes), streams
 
 
 LARGEST_DIFFERENCE = 0.5
@@ -275,7 +313,8 @@ def mean_difference(games: Games, others: Games) -> float:
     return float(np.clip(difference, -LARGEST_DIFFERENCE, LARGEST_DIFFERENCE).mean())
 
 
-def _median(values: NDArray[np.float64]) -> Estimate:
+def median(values: NDArray[np.float64]) -> Estimate:
+    """Median with bootstrap intervals over games."""
     resampled = [
         float(np.median(np.repeat(values, counts)))
         for (counts,) in resample_counts([len(values)], RESAMPLES, BOOTSTRAP_SEED)

@@ -27,6 +27,7 @@ from hepgym.agents.vegas_sampling.policies import (
 )
 from hepgym.agents.vegas_sampling.policies.evaluation import play
 from hepgym.agents.vegas_sampling.policies.features import NAMES, features
+from hepgym.agents.vegas_sampling.policies.limit import find_limit
 from hepgym.agents.vegas_sampling.policies.linear import FEATURES
 from hepgym.envs.vegas_sampling.actions import physical
 
@@ -270,3 +271,17 @@ def test_files_that_are_shipped():
         assert shipped(name).stat().st_size < 100_000
     assert str(Vegas()) == "vegas(alpha=1.5, iterations=10, warm_up=0)"
     assert [f.name for f in dataclasses.fields(Vegas)] == ["alpha", "iterations", "warm_up"]
+
+
+def test_nothing_beats_the_best_grid():
+    settings = {"budget": BUDGET, "episodes": 40}
+    limit = find_limit(**settings, iterations=(1, 5))
+    expected, spread = limit.expected()
+    assert expected == pytest.approx(np.median(np.log10(limit.deviation)) + 0.1, abs=0.1)
+    for iterations, evaluation in limit.played.items():
+        assert (evaluation.games.iterations == iterations).all()
+        assert evaluation.median.value == pytest.approx(expected, abs=4 * spread)
+        vegas = evaluate_policy(Vegas(), **settings)
+        assert evaluation.difference(vegas).high95 < 0.0
+    assert set(limit.by_kind()) == {"Gaussian mixture", "product peak", "corner peak"}
+    assert not find_limit(**settings | {"episodes": 2}, bins=32).played
