@@ -184,9 +184,14 @@ _FAMILIES = {
 """Name of the score module to the package of agents."""
 
 
+def package(task: Task) -> str:
+    """Name of the package of agents of a task."""
+    return _FAMILIES[task.score]
+
+
 def player(task: Task) -> Player:
     """Find the agents of a task."""
-    return _player(_FAMILIES[task.score])
+    return _player(package(task))
 
 
 def players() -> list[Player]:

@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 
 from ..leaderboards.manifest import Manifest
 from ..leaderboards.tasks import Task
-
-_FAMILIES = {"jet_grooming": "jet_grooming"}
-"""Name of the score module to the package of agents whose module ``rerun`` does it."""
+from .players import package
 
 
 def how(task: Task, manifest: Manifest, attachments: Path) -> str | None:
     """Say how an entry can be run; see `Runner.how`."""
-    module = _family(task)
-    return None if module is None else module.how(task, manifest, attachments)
+    way: str | None = _family(task).how(task, manifest, attachments)
+    return way
 
 
 def run(
-    task: Task, manifest: Manifest, attachments: Path, data: Mapping[str, Any]
+    task: Task,
+    manifest: Manifest,
+    attachments: Path,
+    data: Mapping[str, Any],
+    seed: int = 0,
 ) -> Mapping[str, NDArray[Any]]:
     """Run an entry's model or agent; see `Runner.run`."""
-    module = _family(task)
-    if module is None:
-        raise ValueError(f"entries of {task.id} cannot be run by the board yet")
-    return module.run(task, manifest, attachments, data)
+    made: Mapping[str, NDArray[Any]] = _family(task).run(task, manifest, attachments, data, seed)
+    return made
 
 
 def comparable(
@@ -39,10 +39,10 @@ def comparable(
     data: Mapping[str, Any],
 ) -> Mapping[str, NDArray[Any]]:
     """Bring predictions into a form that can be compared; see `Runner.comparable`."""
-    module = _family(task)
-    return predictions if module is None else module.comparable(manifest, predictions, data)
+    form: Mapping[str, NDArray[Any]] = _family(task).comparable(manifest, predictions, data)
+    return form
 
 
 def _family(task: Task) -> Any:
-    package = _FAMILIES.get(task.score)
-    return None if package is None else importlib.import_module(f".{package}.rerun", __package__)
+    """Import the module of the task's agents that has these functions."""
+    return importlib.import_module(f".{package(task)}.rerun", __package__)

@@ -21,13 +21,10 @@ from ...envs.jet_grooming.observation import CONTEXT, NODE
 from ...leaderboards.manifest import Manifest
 from ...leaderboards.tasks import Task
 from ..parameters import Parameters
+from ..submitted import REFERENCE, Network, load_network, network_file
 from . import GROOMERS, Groomer, NodeGroomer, canonical_decisions, make_groomer
-from .dqn.groomer import SETTINGS_FILE
+from .networks.groomer import SETTINGS_FILE
 from .trained import TRAINED, load_groomer, reference_models
-
-KERAS_MODEL = "model.keras"
-ONNX_MODEL = "model.onnx"
-REFERENCE = "reference agent"
 
 _BATCH = 65_536
 
@@ -38,7 +35,7 @@ class NetworkGroomer(NodeGroomer):
     Parameters
     ----------
     network
-        float32 (n, components) to (n, 2).
+        float32 (n, components) to one output (n, 2).
     components
         Number of its inputs.
     """
@@ -46,7 +43,7 @@ class NetworkGroomer(NodeGroomer):
     name = "network"
     symbol = "Network"
 
-    def __init__(self, network: Any, components: int) -> None:
+    def __init__(self, network: Network, components: int) -> None:
         self.network = network
         self.components = components
         self.observation = NODE if components <= len(STATE_FIELDS) else CONTEXT
@@ -60,12 +57,13 @@ class NetworkGroomer(NodeGroomer):
         """Take the action with the higher value at many nodes, see `NodePolicy.decide`."""
         out = np.empty(len(states), np.bool_)
         for first in range(0, len(states), _BATCH):
-            part = np.ascontiguousarray(states[first : first + _BATCH, : self.components])
-            values = np.asarray(self.network(part))
-            if values.shape != (len(part), 2) or not np.isfinite(values).all():
+            part = states[first : first + _BATCH, : self.components]
+            made = self.network(part)
+            values = made[0]
+            if len(made) != 1 or values.shape != (len(part), 2):
                 raise ValueError(
-                    f"the model gives shape {values.shape} for {len(part)} nodes: two finite "
-                    "values for each are needed"
+                    f"the model gives {len(made)} outputs, the first of shape {values.shape}, for "
+                    f"{len(part)} nodes: two values for each are needed"
                 )
             out[first : first + _BATCH] = values[:, 1] > values[:, 0]
         return out
@@ -73,27 +71,29 @@ class NetworkGroomer(NodeGroomer):
 
 def how(task: Task, manifest: Manifest, attachments: Path) -> str | None:
     """Say how an entry can be run; see `hepgym.leaderboards.service.workers.runner.Runner`."""
-    for name in (KERAS_MODEL, ONNX_MODEL):
-        if (attachments / name).is_file():
-            return name
+    file = network_file(attachments)
+    if file is not None:
+        return file.name
     return REFERENCE if _reference(task, manifest) is not None else None
 
 
 def run(
-    task: Task, manifest: Manifest, attachments: Path, data: Mapping[str, ClusteringTrees]
+    task: Task,
+    manifest: Manifest,
+    attachments: Path,
+    data: Mapping[str, ClusteringTrees],
+    seed: int = 0,
 ) -> dict[str, NDArray[Any]]:
-    """Groom jets with an entry's model or agent.
+    """Groom jets with an entry's model or agent; no groomer needs the seed.
 
     Raises
     ------
     ValueError
         If the model cannot be loaded or does not fit.
     """
-    way = how(task, manifest, attachments)
-    if way == KERAS_MODEL:
-        groomer: Groomer = _keras_groomer(attachments / KERAS_MODEL)
-    elif way == ONNX_MODEL:
-        groomer = _onnx_groomer(attachments / ONNX_MODEL)
+    file = network_file(attachments)
+    if file is not None:
+        groomer: Groomer = _submitted(file)
     else:
         make = _reference(task, manifest)
         if make is None:
@@ -162,46 +162,11 @@ def _load_trained(manifest: Manifest, folder: Path) -> Groomer:
     return groomer
 
 
-def _keras_groomer(file: Path) -> NetworkGroomer:
-    from ...backend import keras
-
-    try:
-        model = keras().saving.load_model(file, compile=False, safe_mode=True)
-        shape = model.input_shape
-    except Exception as error:
-        # Keras fails in many ways on a file that is no model.
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(f"{file.name} cannot be loaded in safe mode: {reason}") from None
-    return NetworkGroomer(
-        lambda states: model(states, training=False), _components(file, [None, *shape[1:]])
-    )
-
-
-def _onnx_groomer(file: Path) -> NetworkGroomer:
-    try:
-        import onnxruntime  # type: ignore[import-untyped]
-    except ImportError:
-        raise ValueError("running ONNX models needs onnxruntime: install hepgym[onnx]") from None
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        # From memory: the model has no folder, and thus no files that it could refer to.
-        session = onnxruntime.InferenceSession(
-            file.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-        (given,), (_,) = session.get_inputs(), session.get_outputs()
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(f"{file.name} cannot be loaded: {reason}") from None
-    return NetworkGroomer(
-        lambda states: session.run(None, {given.name: states})[0], _components(file, given.shape)
-    )
-
-
-def _components(file: Path, shape: list[Any]) -> int:
-    if len(shape) != 2 or not isinstance(shape[1], int):
+def _submitted(file: Path) -> NetworkGroomer:
+    network = load_network(file)
+    shapes = network.inputs
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
         raise ValueError(
-            f"{file.name} takes inputs of shape {tuple(shape)}: (nodes, components) is needed"
+            f"{file.name} takes inputs of shape {shapes}: one of (nodes, components) is needed"
         )
-    return shape[1]
+    return NetworkGroomer(network, shapes[0][1])

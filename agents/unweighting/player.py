@@ -25,10 +25,11 @@ from .two_stage import Unweighted, maximum, unweight
 TITLE = "Surrogate unweighting"
 
 _SURROGATE = SurrogateSettings.name
-_CONTROLS = {
+CONTROLS = {
     "single-stage": "no surrogate: a single stage with the exact weight",
     "constant": "the same surrogate weight for every event",
 }
+"""Agents that need no training, and one line about each."""
 _MODELS = Path(__file__).parent / "models"
 _SEED = 1
 """Of the acceptance in the closure test, which does not enter the score."""
@@ -36,7 +37,7 @@ _SEED = 1
 
 def cards() -> list[AgentCard]:
     """Both controls and the surrogate."""
-    controls = [AgentCard(name, summary) for name, summary in _CONTROLS.items()]
+    controls = [AgentCard(name, summary) for name, summary in CONTROLS.items()]
     learns = "small network for the squared amplitude; --model FOLDER of a training"
     return [*controls, AgentCard(_SURROGATE, learns, SurrogateSettings().parameters)]
 
@@ -148,8 +149,8 @@ def compare(task: Task, progress: Progress) -> Comparison:
 
 def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
     """Play a task with its controls and trained models."""
-    agents: list[tuple[str, Path | None]] = [(name, None) for name in _CONTROLS]
-    agents += [(_SURROGATE, model) for model in _models(task)]
+    agents: list[tuple[str, Path | None]] = [(name, None) for name in CONTROLS]
+    agents += [(_SURROGATE, model) for model in models(task)]
     events = load_test_data(task)["events"]
     entries = []
     for done, (name, model) in enumerate(agents):
@@ -161,7 +162,8 @@ def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
     return entries
 
 
-def _models(task: Task) -> list[Path]:
+def models(task: Task) -> list[Path]:
+    """Folders of the surrogates that come with the package."""
     return sorted(file.parent for file in (_MODELS / task.id).glob("*/settings.json"))
 
 
@@ -171,21 +173,21 @@ def _play(task: Task, order: Order, events: EventSample) -> tuple[Submission, li
     if order.agent == _SURROGATE:
         from .surrogate import Surrogate
 
-        models = _models(task)
-        if order.model is None and not models:
+        shipped = models(task)
+        if order.model is None and not shipped:
             raise ValueError(
                 f"no trained surrogate for {task.id} comes with hepgym: train one with "
                 f"`hepgym train {task.id} --agent {_SURROGATE}` and give its folder with --model"
             )
-        surrogate = Surrogate.load(order.model or models[0])
+        surrogate = Surrogate.load(order.model or shipped[0])
         weights = surrogate.weights(events)
         hyperparameters = dict(surrogate.settings.parameters)
-    elif order.agent in _CONTROLS:
+    elif order.agent in CONTROLS:
         if order.model:
             raise ValueError(f"--model is for the agent {_SURROGATE}, not for {order.agent}")
         weights = np.ones(len(events))
     else:
-        known = ", ".join([*_CONTROLS, _SURROGATE])
+        known = ", ".join([*CONTROLS, _SURROGATE])
         raise ValueError(f"there is no agent {order.agent!r} of {task.id}; choose one of {known}")
     seconds = time.perf_counter() - start
     kind = "single-stage" if order.agent == "single-stage" else "surrogate"

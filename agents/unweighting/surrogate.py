@@ -90,7 +90,7 @@ class Surrogate:
         for file in (SETTINGS_FILE, MODEL_FILE):
             if not (source / file).is_file():
                 raise ValueError(f"{source} is not the folder of a surrogate: it has no {file}")
-        settings = _read_settings(source / SETTINGS_FILE)
+        settings = read_settings(source)
         try:
             network = keras().saving.load_model(source / MODEL_FILE, compile=False, safe_mode=True)
         except (KeyError, TypeError, ValueError, OSError) as error:
@@ -140,7 +140,7 @@ def train(
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     if (target / SETTINGS_FILE).exists():
-        other = _read_settings(target / SETTINGS_FILE)
+        other = read_settings(target)
         if other != settings:
             changed = [k for k, v in settings.parameters.items() if other.parameters[k] != v]
             raise ValueError(
@@ -330,7 +330,15 @@ def _write_settings(file: Path, settings: SurrogateSettings) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _read_settings(file: Path) -> SurrogateSettings:
+def read_settings(folder: Path) -> SurrogateSettings:
+    """Read the settings of a training from its folder.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they cannot be used.
+    """
+    file = folder / SETTINGS_FILE
     try:
         content = json.loads(file.read_text())
         if (content["agent"], content["format"]) != (Surrogate.name, FORMAT):

@@ -42,7 +42,9 @@ class Plan:
     integrands, budgets
         Which of the suite's cells.
     seeds
-        Seeds 1 to this number.
+        How many seeds.
+    first_seed
+        The first of them; the others follow.
     """
 
     sampler: str
@@ -50,6 +52,7 @@ class Plan:
     integrands: tuple[str, ...]
     budgets: tuple[int, ...] = BUDGETS
     seeds: int = MIN_SEEDS
+    first_seed: int = 1
 
     def cells(self) -> list[tuple[str, int]]:
         """Every integrand at every budget, in the order of the suite."""
@@ -63,6 +66,7 @@ def make_plan(
     integrands: Sequence[str] | str | None = None,
     budgets: Sequence[int] | int = BUDGETS,
     seeds: int = MIN_SEEDS,
+    first_seed: int = 1,
     **parameters: Any,
 ) -> Plan:
     """Check what is asked for.
@@ -79,6 +83,8 @@ def make_plan(
         Some of the board's budgets, or one of them.
     seeds
         How many seeds, at least 20.
+    first_seed
+        The first of them; those of a board are 1, 2, and so on.
     **parameters
         Parameters of the sampler.
 
@@ -112,6 +118,7 @@ def make_plan(
         tuple(dict.fromkeys(names)),
         tuple(sorted(dict.fromkeys(budgets))),
         seeds,
+        first_seed,
     )
 
 
@@ -189,7 +196,7 @@ def play_cell(plan: Plan, member: SuiteMember, budget: int) -> Arrays:
     integrand = member.integrand()
     sampler = make_sampler(plan.sampler, **plan.parameters)
     rows = []
-    for seed in range(1, plan.seeds + 1):
+    for seed in range(plan.first_seed, plan.first_seed + plan.seeds):
         found = sampler.integrate(integrand, budget, seed)
         overhead = found.overhead_seconds / found.calls * 1e6
         rows.append((found.estimate, found.error, float(found.calls), max(0.0, overhead)))
@@ -239,7 +246,9 @@ def _played(
 def _digest(plan: Plan) -> str:
     """Names the files of one sampler, its parameters, seeds and last budget."""
     # The last budget is the one whose cell holds the sample.
-    content = [plan.sampler, dict(plan.parameters), plan.seeds, plan.budgets[-1]]
+    content: list[Any] = [plan.sampler, dict(plan.parameters), plan.seeds, plan.budgets[-1]]
+    if plan.first_seed != 1:
+        content.append(plan.first_seed)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 

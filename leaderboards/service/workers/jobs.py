@@ -247,10 +247,10 @@ class RefreshJob:
     def prepare(self, context: Context, claim: Claim) -> tuple[Work, Limits] | None:
         """Generate the events."""
         task = find_task(claim.payload["task"])
-        fresh_events.check_can_generate(task)
-        folder = _round_folder(context, claim.payload["round"])
-        folder.mkdir(parents=True, exist_ok=True)
         seed, size = int(claim.payload["seed"]), int(claim.payload["size"])
+        fresh_events.check(task, size)
+        folder = _round_folder(context, claim.payload["round"]).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
 
         def work() -> dict[str, Any]:
             fresh_events.generate(task, seed, size, folder)
@@ -299,13 +299,9 @@ class FreshJob:
                 if not own or not _rerun(own).passed:
                     return {"rerun": own}
             data = fresh_events.load(task, folder)
-            predictions = runner.run(task, entry, attachments, data)
+            predictions = runner.run(task, entry, attachments, data, int(payload["seed"]))
             score = evaluate_predictions(task, entry.predictions.kind, predictions, data)
-            return {
-                "rerun": own,
-                "metrics": _plain_metrics(score.metrics()),
-                "events": {role: len(events) for role, events in data.items()},
-            }
+            return {"rerun": own, "metrics": _plain_metrics(score.metrics())}
 
         return work, context.settings.model_limits
 
@@ -321,7 +317,7 @@ class FreshJob:
         if "metrics" in value:
             fresh = Fresh(
                 seed=int(payload["seed"]),
-                events={role: int(count) for role, count in value["events"].items()},
+                events=fresh_events.counts(task, int(payload["size"])),
                 metrics=_estimates(value["metrics"]),
                 done=_now(),
             )
@@ -375,15 +371,15 @@ def request_refresh(session: Session, task: Task, size: int, account: Account) -
     Raises
     ------
     ValueError
-        If fresh events cannot be made for the task.
+        If fresh events cannot be made for the task, or not so few.
     """
-    fresh_events.check_can_generate(task)
+    fresh_events.check(task, size)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{task.id}"
     payload = {
         "task": task.id,
         "round": name,
         "size": size,
-        "seed": fresh_events.draw_seed(),
+        "seed": fresh_events.draw_seed(task),
         "by": account.name,
     }
     queue.enqueue(session, "refresh", name, payload, priority=queue.LATER)

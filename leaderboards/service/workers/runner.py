@@ -40,7 +40,12 @@ class Runner(Protocol):
         ...
 
     def run(
-        self, task: Task, manifest: Manifest, attachments: Path, data: Mapping[str, Any]
+        self,
+        task: Task,
+        manifest: Manifest,
+        attachments: Path,
+        data: Mapping[str, Any],
+        seed: int = 0,
     ) -> Mapping[str, NDArray[Any]]:
         """Run an entry's model or agent.
 
@@ -50,6 +55,9 @@ class Runner(Protocol):
             As for `how`.
         data
             Role to data: the public test set, or fresh events.
+        seed
+            Seed of fresh events; 0 for the public test set. Agents whose random numbers are part
+            of what is scored take others with another seed.
 
         Returns
         -------

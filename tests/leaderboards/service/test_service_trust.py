@@ -10,6 +10,9 @@ import pytest
 
 from hepgym.agents.jet_grooming import make_groomer
 from hepgym.agents.jet_grooming.playing import play_test_set
+from hepgym.agents.players import Order, player
+from hepgym.datasets.catalogue import SPECS
+from hepgym.datasets.unweighting import produce_events
 from hepgym.leaderboards.board import Board
 from hepgym.leaderboards.service import commands
 from hepgym.leaderboards.service.archives.packing import pack
@@ -18,9 +21,11 @@ from hepgym.leaderboards.service.settings import Limits, ServiceSettings
 from hepgym.leaderboards.service.storage import handing_in
 from hepgym.leaderboards.service.storage.accounts import Account
 from hepgym.leaderboards.service.trust import Checks, Fresh, Rerun, awaiting_rerun
+from hepgym.leaderboards.service.workers import fresh_events
 from hepgym.leaderboards.service.workers.jobs import agreement
 from hepgym.leaderboards.service.workers.loop import Stop, work
-from hepgym.leaderboards.tasks import load_test_data, task
+from hepgym.leaderboards.submission import evaluate_predictions, write_submission
+from hepgym.leaderboards.tasks import TASKS, load_test_data, task
 
 TASK = task("JetGrooming-v0")
 RUNNER = "hepgym.agents.rerun"
@@ -276,11 +281,72 @@ def test_agreement():
 
 
 def test_tasks_without_a_generator_cannot_be_refreshed(service):
-    from hepgym.leaderboards.service.workers.fresh_events import check_can_generate
+    with pytest.raises(ValueError, match="PDFFit-v0 cannot be refreshed"):
+        commands.refresh("PDFFit-v0", size=100, settings=service.settings)
+    with pytest.raises(ValueError, match="size is 9999 but must be at least 10000"):
+        commands.refresh("JetDomains-QCD2W-v0", size=9999, settings=service.settings)
 
-    other = TASK.model_copy(update={"datasets": {"all": "integrands/basic-v1"}})
-    with pytest.raises(ValueError, match="cannot be refreshed"):
-        check_can_generate(other)
+
+@pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("PDF")])
+def test_no_secret_seed_makes_public_data(name):
+    public = {one.seed for one in SPECS.values()}
+    assert not public & {fresh_events.draw_seed(TASKS[name]) for _ in range(2000)}
+
+
+def test_fresh_weighted_events(service, submit, tmp_path):
+    """A surrogate's score moves with the events, by some errors at most."""
+    unweighting = task("Unweighting-v0")
+    data = load_test_data(unweighting)
+    play = {"kind": "single-stage", "predictions": {"weight": np.ones(len(data["events"]), "f4")}}
+    score = evaluate_predictions(unweighting, **play, data=data)
+    folder = tmp_path / "submission"
+    write_submission(
+        folder, unweighting, agent="single-stage", score=score, wall_time_s=0.1, **play
+    )
+    row = submit(folder)
+    assert row.entry.trust == "re-run"
+    commands.refresh(unweighting.id, size=300, settings=service.settings)
+    work(service.settings, stop=Stop(), until_empty=True)
+    row = service.views.row(unweighting.id, row.entry.id)
+    (fresh,) = row.checks.fresh
+    assert (row.entry.trust, fresh.events) == ("fresh", {"events": 300})
+    sample = produce_events(300, split="test", seed=fresh.seed, output=tmp_path / "again.npz")
+    again = evaluate_predictions(
+        unweighting, "single-stage", {"weight": np.ones(300, np.float32)}, {"events": sample}
+    )
+    assert fresh.metrics["f_eff"] == again.f_eff
+
+
+def test_fresh_random_numbers_of_an_integrator(service, submit, tmp_path):
+    sampling = task("VegasSampling-v0")
+    order = Order("plain", {"integrands": "gauss-4d", "budgets": 200_000}, None, tmp_path / "run")
+    player(sampling).run(sampling, order, lambda *_: None)
+    row = submit(tmp_path / "run" / "submission")
+    assert row.entry.trust == "re-run"
+    assert row.checks.rerun.agreement == 1.0
+    commands.refresh(sampling.id, size=100, settings=service.settings)
+    work(service.settings, stop=Stop(), until_empty=True)
+    row = service.views.row(sampling.id, row.entry.id)
+    (fresh,) = row.checks.fresh
+    assert (row.entry.trust, fresh.events) == ("fresh", {})
+    name = "S/gauss-4d/200000"
+    public, new = row.entry.recomputed[name], fresh.metrics[name]
+    assert public.value != new.value
+    assert abs(public.value - new.value) < 6 * np.hypot(public.error, new.error)
+
+
+@pytest.mark.slow
+def test_fresh_lund_images(service, submit, tmp_path):
+    """Slow: 20 000 jets are generated, ten minutes."""
+    domains = task("JetDomains-QCD2W-v0")
+    player(domains).run(domains, Order("identity", {}, None, tmp_path), lambda *_: None)
+    row = submit(tmp_path / "submission")
+    commands.refresh(domains.id, size=10_000, settings=service.settings)
+    work(service.settings, stop=Stop(), until_empty=True)
+    row = service.views.row(domains.id, row.entry.id)
+    assert row.entry.trust == "fresh"
+    difference, error = row.gap
+    assert 0 < abs(difference) < 6 * error
 
 
 def test_asking_how_loads_no_network(tmp_path):
