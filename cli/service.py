@@ -46,6 +46,14 @@ def serve(
     require_token: Annotated[
         bool, typer.Option(help="Ask everybody for a token, for looking too.")
     ] = False,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Requests a minute of each account or address; 0 for any number. "
+            "Default 600, but any number on this machine.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the boards: web pages, API, and workers that score what is handed in.
 
@@ -54,7 +62,11 @@ def serve(
     from ..leaderboards.service import commands
 
     settings = commands.settings_for(
-        folder, database, anonymous=commands.local_role(host, require_token), runner=RUNNER
+        folder,
+        database,
+        anonymous=commands.local_role(host, require_token),
+        requests_per_minute=commands.default_rate(host) if rate is None else rate,
+        runner=RUNNER,
     )
     commands.serve(
         settings,

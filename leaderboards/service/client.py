@@ -20,6 +20,7 @@ TOKEN_VARIABLE = "HEPGYM_TOKEN"
 
 _TRIES = 5
 _LOOK_EVERY_S = 0.5
+_LONGEST_PAUSE_S = 60
 
 
 class ServerError(OSError):
@@ -145,6 +146,11 @@ class Client:
                         f"{self.server} does not answer: {type(error).__name__} {error}"
                     ) from None
             else:
+                if answer.status_code == 429 and attempt < _TRIES:
+                    asked = answer.headers.get("Retry-After", "")
+                    if asked.isdigit() and int(asked) <= _LONGEST_PAUSE_S:
+                        time.sleep(int(asked))
+                        continue
                 if answer.status_code not in (502, 503) or attempt == _TRIES:
                     return self._checked(answer, path)
             time.sleep(0.2 * 2**attempt)

@@ -81,6 +81,19 @@ def local_role(host: str, require_token: bool) -> Role | None:
     return "submitter" if is_loopback(host) else "reader"
 
 
+def default_rate(host: str) -> int:
+    """Give the requests a minute of each account and address: any number on this machine only.
+
+    Parameters
+    ----------
+    host
+        Address on which the server listens.
+    """
+    from .supervision import is_loopback
+
+    return 0 if is_loopback(host) else 600
+
+
 def work(settings: ServiceSettings, *, until_empty: bool = False) -> int:
     """Be one worker of a service that runs elsewhere; return the number of jobs done.
 

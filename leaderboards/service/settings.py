@@ -53,6 +53,9 @@ class ServiceSettings(BaseModel):
         Whether the entries that come with the package are shown too.
     anonymous
         Role of a request without a token; None asks everybody for one.
+    requests_per_minute
+        Requests that one account, or one address without a valid token, may make in a minute, as
+        many of them at once; 0 for any number.
     upload_bytes
         Largest archive that is accepted, and the most that it may unpack to.
     pending_per_user
@@ -80,6 +83,7 @@ class ServiceSettings(BaseModel):
     database: str = ""
     shipped: bool = True
     anonymous: Role | None = "reader"
+    requests_per_minute: Annotated[int, Field(ge=0)] = 0
     upload_bytes: Annotated[int, Field(ge=1000)] = 64 * _MB
     pending_per_user: Annotated[int, Field(ge=1)] = 100
     limits: Limits = Limits()

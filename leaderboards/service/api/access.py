@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from ..service import Service
 from ..settings import Role
 from ..storage.accounts import Account, authenticate
+from .rate import RateLimit
 
 _BEARER = HTTPBearer(
     auto_error=False, description="A token, from `hepgym board token create NAME`."
@@ -24,19 +25,38 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def account_of(service: Service, token: str | None) -> Account:
-    """Find the account of a token, or what somebody without one may be.
+def _rate_of(request: Request) -> RateLimit:
+    rate: RateLimit = request.app.state.rate
+    return rate
+
+
+def account_of(request: Request, token: str | None) -> Account:
+    """Find the account of a token, or what somebody without one may be, and count the request.
 
     Raises
     ------
     HTTPException
-        401 if the token is not valid, or one is needed.
+        401 if the token is not valid, or one is needed; 429 if there were too many requests.
     """
+    service = service_of(request)
+    account = None
     if token:
         with service.database.read() as session:
             account = authenticate(session, token)
-        if account is None:
-            raise HTTPException(401, "the token is unknown, expired or revoked", _ASK)
+    address = request.client.host if request.client else ""
+    # Who sends tokens that are not valid, or none, is an address: tokens cost nothing to invent.
+    wait_s = _rate_of(request).ask(f"account {account.id}" if account else f"address {address}")
+    if wait_s:
+        who = account.name if account else "this address"
+        raise HTTPException(
+            429,
+            f"{who} asks more than {service.settings.requests_per_minute} times a minute: try "
+            f"again in {wait_s} s",
+            {"Retry-After": str(wait_s)},
+        )
+    if token and account is None:
+        raise HTTPException(401, "the token is unknown, expired or revoked", _ASK)
+    if account is not None:
         return account
     if service.settings.anonymous is None:
         raise HTTPException(401, "a token is needed: send it as Authorization: Bearer", _ASK)
@@ -64,7 +84,7 @@ def page_account(request: Request) -> Account:
     Raises
     ------
     HTTPException
-        401 if a token is needed, or the one sent is not valid.
+        401 if a token is needed, or the one sent is not valid; 429 after too many requests.
     """
     kind, _, value = request.headers.get("authorization", "").partition(" ")
     token = None
@@ -76,8 +96,10 @@ def page_account(request: Request) -> Account:
     elif kind.lower() == "bearer":
         token = value
     try:
-        account = account_of(service_of(request), token)
+        account = account_of(request, token)
     except HTTPException as error:
+        if error.status_code != 401:
+            raise
         headers = {"WWW-Authenticate": 'Basic realm="hepgym, token as password", charset="UTF-8"'}
         raise HTTPException(401, error.detail, headers) from None
     request.state.user = account.name
@@ -88,7 +110,7 @@ def _account(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
 ) -> Account:
-    account = account_of(service_of(request), credentials.credentials if credentials else None)
+    account = account_of(request, credentials.credentials if credentials else None)
     request.state.user = account.name
     return account
 

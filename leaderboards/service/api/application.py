@@ -13,6 +13,7 @@ from ..pages import routes as pages
 from ..service import Service
 from . import routes, watching
 from .edge import Edge, Measures
+from .rate import RateLimit
 
 _DESCRIPTION = """Boards of hepgym: tasks, entries, submissions.
 
@@ -44,6 +45,7 @@ def create_application(service: Service, *, hosts: frozenset[str] = frozenset())
     )
     application.state.service = service
     application.state.measures = Measures()
+    application.state.rate = RateLimit(service.settings.requests_per_minute)
     application.state.pages = pages.PageCache()
     application.include_router(routes.router)
     application.include_router(watching.router)

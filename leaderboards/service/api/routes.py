@@ -27,7 +27,7 @@ _ENTRY = r"^[a-z0-9-]{1,100}$"
 
 
 def _problems(*codes: int) -> dict[int | str, dict[str, Any]]:
-    return {code: {"model": schemas.Problem} for code in (401, 403, 421, 422, *codes)}
+    return {code: {"model": schemas.Problem} for code in (401, 403, 421, 422, 429, *codes)}
 
 
 router = APIRouter(prefix=f"/api/{VERSION}", responses=_problems())
@@ -152,7 +152,7 @@ def statistics(parts: Parts, reader: Reader) -> list[schemas.AgentAcrossTasks]:
     status_code=202,
     response_model=schemas.Submission,
     responses={
-        **_problems(413, 429),
+        **_problems(413),
         200: {"model": schemas.Submission, "description": "The same files were handed in before."},
     },
     openapi_extra={

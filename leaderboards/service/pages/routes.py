@@ -238,7 +238,7 @@ async def submit(request: Request) -> Response:
         archive, token = form.get("archive"), form.get("token")
         try:
             account = (
-                account_of(service, token)
+                account_of(request, token)
                 if isinstance(token, str) and token
                 else page_account(request)
             )
