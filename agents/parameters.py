@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 Parameters = dict[str, float | int | str | None]
 """Parameters of an agent in a form that JSON can hold."""
@@ -104,3 +104,37 @@ class Parameterised:
                 raise ValueError(f"{self.name}: {field.name} is {value!r} but must be {allowed}")
             if value is not None:
                 object.__setattr__(self, field.name, allowed.plain(value))
+
+
+Kind = TypeVar("Kind", bound=Parameterised)
+
+
+def make(
+    what: str, kinds: Mapping[str, type[Kind]], name: str, parameters: Mapping[str, Any]
+) -> Kind:
+    """Make one of several kinds of things from its name.
+
+    Parameters
+    ----------
+    what
+        What they are, for messages.
+    kinds
+        All of them.
+    name
+        A key of ``kinds``.
+    parameters
+        Its parameters; those left out take their defaults.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind or parameter, or a value is out of range.
+    """
+    if name not in kinds:
+        raise ValueError(f"there is no {what} {name!r}; choose one of {', '.join(kinds)}")
+    known = [field.name for field in kinds[name].parameter_fields()]
+    for parameter in parameters:
+        if parameter not in known:
+            choices = f"its parameters are {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"{what} {name} has no parameter {parameter!r}; {choices}")
+    return kinds[name](**parameters)

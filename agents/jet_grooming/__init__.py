@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..parameters import make
 from .base import (
     ClassicalGroomer,
     GroomedJets,
@@ -75,11 +76,4 @@ def make_groomer(name: str, **parameters: Any) -> ClassicalGroomer:
     ValueError
         If there is no such groomer or parameter, or a value is out of range.
     """
-    if name not in GROOMERS:
-        raise ValueError(f"there is no groomer {name!r}; choose one of {', '.join(GROOMERS)}")
-    known = [field.name for field in GROOMERS[name].parameter_fields()]
-    for parameter in parameters:
-        if parameter not in known:
-            choices = f"its parameters are {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"groomer {name} has no parameter {parameter!r}; {choices}")
-    return GROOMERS[name](**parameters)
+    return make("groomer", GROOMERS, name, parameters)

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .dqn.groomer import DQNGroomer, read_agent
-from .dqn.reference import reference_models
+from .dqn.groomer import DQNGroomer
+from .networks.groomer import TrainedGroomer, read_agent
+from .networks.reference import reference_models
 
 __all__ = [
     "PRESETS",
@@ -35,7 +36,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
 """Names of the settings that a training of each agent can start from, the default first."""
 
 
-def load_groomer(agent: str, folder: Path) -> DQNGroomer:
+def load_groomer(agent: str, folder: Path) -> TrainedGroomer:
     """Load a trained agent from its folder, without running any code found there.
 
     Raises
@@ -51,7 +52,7 @@ def load_groomer(agent: str, folder: Path) -> DQNGroomer:
     return PolicyGradientGroomer.load(folder)
 
 
-def load_model(folder: Path) -> DQNGroomer:
+def load_model(folder: Path) -> TrainedGroomer:
     """Load a trained agent, whichever it is, from its folder.
 
     Raises
@@ -88,7 +89,7 @@ def train(
     preset: str = "reference",
     resume: bool = True,
     progress: bool = True,
-) -> DQNGroomer:
+) -> TrainedGroomer:
     """Train an agent from named settings; what the command ``hepgym train`` does.
 
     Parameters
@@ -110,8 +111,8 @@ def train(
 
     Returns
     -------
-    DQNGroomer
-        Or a subclass, with the best weights on the validation jets.
+    TrainedGroomer
+        With the best weights on the validation jets.
 
     Raises
     ------

@@ -5,11 +5,9 @@ Importing this package is light; TensorFlow is loaded by the functions that need
 
 from __future__ import annotations
 
+from ..networks import Samples, export_onnx, load_samples, reference_models
 from .groomer import DQNGroomer
-from .onnx_export import export_onnx
 from .published import import_groomrl
-from .reference import reference_models
-from .samples import Samples, load_samples
 from .settings import DQNSettings, published_settings
 from .training import train
 from .tuned import reference_settings

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....backend import keras, tensorflow
-from .network import ACTIONS, Standard, build_network
+from ..networks.learner import NetworkLearner, compiled, move
+from ..networks.network import ACTIONS, Standard, build_network
 from .replay import Transitions
 from .settings import DQNSettings
 
-BATCH = 8192
-"""Nodes in one call of the network; more no longer fit the processor's caches."""
 
-
-class Learner:
+class Learner(NetworkLearner):
     """Deep Q-learning with a target network (arXiv:1312.5602, 1509.06461, 1511.06581).
 
     Parameters
@@ -25,7 +22,7 @@ class Learner:
     settings
         Network, optimiser and update rule.
     standard
-        See `network.build_network`.
+        See `build_network`.
     """
 
     def __init__(self, settings: DQNSettings, standard: Standard | None = None) -> None:
@@ -122,24 +119,10 @@ class Learner:
             value = tf.reduce_sum(values * tf.one_hot(action, ACTIONS), axis=-1)
             loss = 0.5 * tf.reduce_mean(tf.square(goal - value))
         self._optimiser.apply(tape.gradient(loss, weights), weights)
-        _move(self.target, weights, settings.target_update)
+        move(self.target, weights, settings.target_update)
         if settings.average:
-            _move(self.averaged, weights, 1.0 - settings.average)
+            move(self.averaged, weights, 1.0 - settings.average)
         return loss
-
-    def as_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything that changes while learning; `restore` reads it."""
-        return {
-            f"{name}.{i}": variable.numpy()
-            for name, variables in self._variables().items()
-            for i, variable in enumerate(variables)
-        }
-
-    def restore(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        """Take back what `as_arrays` gave."""
-        for name, variables in self._variables().items():
-            for i, variable in enumerate(variables):
-                variable.assign(arrays[f"{name}.{i}"])
 
     def _variables(self) -> dict[str, list[Any]]:
         return {
@@ -149,13 +132,6 @@ class Learner:
             "averaged": self.averaged.variables if self.settings.average else [],
             "optimiser": self._optimiser.variables,
         }
-
-
-def compiled(network: Any) -> Any:
-    """Compile a network for inference on any number of states."""
-    tf = tensorflow()
-    signature = [tf.TensorSpec([None, network.input_shape[-1]], tf.float32)]
-    return tf.function(functools.partial(network, training=False), input_signature=signature)
 
 
 def _optimiser(settings: DQNSettings) -> Any:
@@ -169,9 +145,3 @@ def _optimiser(settings: DQNSettings) -> Any:
     return keras().optimizers.get(
         {"class_name": settings.optimiser, "config": {"learning_rate": rate}}
     )
-
-
-def _move(network: Any, goal: list[Any], part: float) -> None:
-    """Move a network's weights part of the way towards others."""
-    for variable, value in zip(network.trainable_variables, goal, strict=True):
-        variable.assign_add(part * (value - variable))

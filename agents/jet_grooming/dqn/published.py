@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..networks.network import ACTIONS, build_network
 from .groomer import DQNGroomer
-from .network import ACTIONS, build_network
 from .settings import published_settings
 
 _Weights = tuple[NDArray[np.float32], NDArray[np.float32]]

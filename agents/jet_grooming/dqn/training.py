@@ -1,11 +1,8 @@
-"""Training: play, remember, learn, validate; stop at any time and go on from there."""
+"""Training: play, remember, learn."""
 
 from __future__ import annotations
 
-import json
-import threading
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +10,17 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from ....envs.jet_grooming.observation import NODE, observe_trees
 from ....envs.jet_grooming.vector_env import JetGroomingVectorEnv
-from ....version import __version__
-from ...checkpoint import Arrays, read_checkpoint, write_checkpoint
-from ...interruption import interruptible
+from ...checkpoint import Arrays
+from .. import networks
+from ..networks.progress import Progress
+from ..networks.samples import Samples
+from ..networks.training import standardisation
 from .exploration import explore
-from .groomer import (
-    NETWORK_FILE,
-    SETTINGS_FILE,
-    DQNGroomer,
-    differing_settings,
-    read_settings,
-    write_settings,
-)
+from .groomer import DQNGroomer
 from .learner import Learner
-from .log import TrainingLog, draw_curve
-from .network import Standard
-from .progress import Progress, live_line, silent
 from .replay import ReplayMemory, Transitions
-from .samples import Samples, load_samples
 from .settings import DQNSettings
-from .validation import validate
-
-LAST_FILE = "last.keras"
-CHECKPOINT_FILE = "checkpoint.npz"
-SUMMARY_FILE = "summary.json"
-
-_LOG_EVERY = 2_000
-"""Environment steps between lines of the log."""
 
 
 def train(
@@ -52,13 +31,7 @@ def train(
     progress: bool | Progress = True,
     samples: Samples | None = None,
 ) -> DQNGroomer:
-    """Train an agent, or go on with an unfinished training.
-
-    The folder receives ``model.keras`` (the best weights on the validation jets), ``last.keras``,
-    ``settings.json``, ``log.jsonl``, ``reward-curve.png`` and, at the end, ``summary.json``. While
-    the training is unfinished it also holds ``checkpoint.npz``. Ctrl-C and SIGTERM write a
-    checkpoint first; a training that is resumed ends with the same weights, bit for bit, as one
-    that was never stopped.
+    """Train an agent, or go on with an unfinished training, see `networks.train`.
 
     Parameters
     ----------
@@ -66,18 +39,13 @@ def train(
         All hyperparameters.
     folder
         Folder of this training.
-    resume
-        Whether to go on with what the folder holds. A finished training is just loaded. False
-        starts over and removes an earlier training from the folder.
-    progress
-        True shows a live line, False nothing; a callable is called instead.
-    samples
-        The jets; by default those of the task.
+    resume, progress, samples
+        As for `networks.train`.
 
     Returns
     -------
     DQNGroomer
-        With the best weights.
+        With the best weights on the validation jets.
 
     Raises
     ------
@@ -86,29 +54,15 @@ def train(
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, once the checkpoint is written.
     """
-    if not resume:
-        for name in (NETWORK_FILE, LAST_FILE, CHECKPOINT_FILE, SUMMARY_FILE, SETTINGS_FILE):
-            (folder / name).unlink(missing_ok=True)
-    if (folder / SETTINGS_FILE).exists():
-        other = read_settings(folder)
-        if other != settings:
-            names = ", ".join(differing_settings(other, settings))
-            raise ValueError(
-                f"{folder} holds a training with other settings ({names}): choose another "
-                "folder, the same settings, or to start over"
-            )
-    if (folder / SUMMARY_FILE).exists():
-        return DQNGroomer.load(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_settings(folder, settings)
-    training = Training(settings, folder, samples or load_samples(settings.task))
-    if progress is True:
-        shown: Any = live_line(settings.steps)
-    else:
-        shown = nullcontext(progress or silent)
-    with shown as show, interruptible() as stop:
-        training.run(show, stop)
-    return DQNGroomer.load(folder)
+    return networks.train(
+        Training,
+        DQNGroomer,
+        settings,
+        folder,
+        resume=resume,
+        progress=progress,
+        samples=samples,
+    )
 
 
 def play_step(
@@ -145,30 +99,27 @@ def play_step(
     return transitions, observation, terminated | truncated
 
 
-class Training:
-    """A training between two checkpoints.
+class Training(networks.Training[DQNSettings]):
+    """A training of the DQN between two checkpoints; parameters as for `train`."""
 
-    Parameters
-    ----------
-    settings
-        All hyperparameters.
-    folder
-        Folder of this training; its checkpoint, if there is one, is taken up.
-    samples
-        The jets.
-    """
+    _log_every = 2_000
+    _steps_name = "Environment steps"
 
     def __init__(self, settings: DQNSettings, folder: Path, samples: Samples) -> None:
-        self.settings = settings
-        self.folder = folder
-        self._samples = samples
         standard = None
         if settings.standardise:
             standard = standardisation(
                 samples, settings.observation, settings.components, settings.p_bkg
             )
         self._learner = Learner(settings, standard)
-        self._groomer = DQNGroomer(self._learner.averaged, settings)
+        super().__init__(
+            settings,
+            folder,
+            samples,
+            self._learner,
+            DQNGroomer(self._learner.averaged, settings),
+            stream=1,
+        )
         self._memory = ReplayMemory(settings.replay, settings.components)
         self._env = JetGroomingVectorEnv(
             settings.num_envs,
@@ -180,133 +131,57 @@ class Training:
             state_dim=settings.state_dim,
             observation=settings.observation,
         )
-        # Networks take their seeds from the same number in another way, see network.py.
-        self._random = np.random.Generator(np.random.PCG64([settings.seed, 1]))
-        self._state, _ = self._env.reset(seed=settings.seed)
+        self._stride = settings.num_envs
+        self._game, _ = self._env.reset(seed=settings.seed)
         self._returns = np.zeros(settings.num_envs)
-        # Of the present state, if the last gradient step has given them.
+        # Of the present states, if the last gradient step has given them.
         self._values: NDArray[np.float32] | None = None
-        self._step = 0
         self._updates = 0
-        self._seconds = 0.0
-        self._best: dict[str, float] | None = None
         self._window = _Window()
-        log_length = 0
-        if (folder / CHECKPOINT_FILE).exists():
-            log_length = self._restore()
-        self._log = TrainingLog(folder, log_length)
-
-    def run(self, show: Progress, stop: threading.Event) -> None:
-        """Train to the end, or until asked to stop.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If asked to stop, once the checkpoint is written.
-        """
-        settings = self.settings
-        begun = time.perf_counter() - self._seconds
-        while self._step < settings.steps:
-            if stop.is_set():
-                self._seconds = time.perf_counter() - begun
-                self._checkpoint()
-                raise KeyboardInterrupt
-            self._advance()
-            numbers: dict[str, float] = {}
-            if self._passed(_LOG_EVERY):
-                numbers = self._window.close(self._step)
-                numbers["exploration"] = settings.exploration_at(self._step)
-                self._log.write(step=self._step, **numbers)
-            if self._passed(settings.validate_every) or self._step >= settings.steps:
-                numbers = {**numbers, **self._validate()}
-            self._seconds = time.perf_counter() - begun
-            if self._passed(settings.checkpoint_every):
-                self._checkpoint()
-            show(self._step, numbers)
-        self._finish()
+        self._take_up()
 
     def _advance(self) -> None:
         """One step of every environment, and the gradient steps that follow it."""
         settings = self.settings
-        values = self._learner.values(self._state) if self._values is None else self._values
+        values = self._learner.values(self._game) if self._values is None else self._values
         action = explore(settings, values, self._step, self._random)
-        transitions, self._state, ended = play_step(self._env, self._state, action)
+        transitions, self._game, ended = play_step(self._env, self._game, action)
         self._memory.add(transitions)
-        self._step += settings.num_envs
         self._returns += transitions.reward
         self._window.episodes(self._returns[ended])
         self._returns[ended] = 0.0
-        if self._step > settings.warmup:
+        if self._step + self._stride > settings.warmup:
             shape = (settings.updates_per_vector_step, settings.batch_size)
             batches = self._memory.sample(self._random, shape)
-            loss, self._values = self._learner.update_and_value(batches, self._state)
+            loss, self._values = self._learner.update_and_value(batches, self._game)
             self._window.loss(loss)
             self._updates += settings.updates_per_vector_step
 
-    def _passed(self, every: int) -> bool:
-        """Whether the last vector step reached or passed a multiple of ``every``."""
-        return self._step // every > (self._step - self.settings.num_envs) // every
+    def _report(self) -> dict[str, float]:
+        exploration = self.settings.exploration_at(self._step)
+        return {**self._window.close(self._step), "exploration": exploration}
 
-    def _validate(self) -> dict[str, float]:
-        score = validate(self._groomer, self._samples)
-        numbers = {
-            f"validation_{name}": float(getattr(score, name).value)
-            for name in ("loss", "window", "median", "f_bkg")
+    def _counts(self) -> dict[str, int]:
+        return {"environment_steps": self._step, "gradient_steps": self._updates}
+
+    def _state(self) -> tuple[dict[str, Arrays], dict[str, Any]]:
+        parts: dict[str, Arrays] = {
+            "memory": self._memory.as_arrays(),
+            "episodes": dict(self._env.episodes._asdict()),
+            "game": {"state": self._game, "returns": self._returns},
         }
-        self._log.write(step=self._step, **numbers)
-        if self._best is None or numbers["validation_loss"] < self._best["validation_loss"]:
-            self._best = {"step": self._step, **numbers}
-            self._groomer.save(self.folder)
-        return numbers
-
-    def _finish(self) -> None:
-        self._learner.averaged.save(self.folder / LAST_FILE)
-        draw_curve(self.folder)
-        summary = {
-            "hepgym": __version__,
-            "environment_steps": self._step,
-            "gradient_steps": self._updates,
-            "seconds": round(self._seconds, 1),
-            "best": self._best,
+        return parts, {
+            "updates": self._updates,
+            "window": self._window.as_dict(),
+            "env_random": self._env.np_random.bit_generator.state,
         }
-        (self.folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
-        (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
-    def _checkpoint(self) -> None:
-        write_checkpoint(
-            self.folder / CHECKPOINT_FILE,
-            {
-                "learner": self._learner.as_arrays(),
-                "memory": self._memory.as_arrays(),
-                "episodes": dict(self._env.episodes._asdict()),
-                "game": {"state": self._state, "returns": self._returns},
-            },
-            {
-                "step": self._step,
-                "updates": self._updates,
-                "seconds": self._seconds,
-                "best": self._best,
-                "window": self._window.as_dict(),
-                "log_length": self._log.length,
-                "random": self._random.bit_generator.state,
-                "env_random": self._env.np_random.bit_generator.state,
-            },
-        )
-
-    def _restore(self) -> int:
-        """Take up the checkpoint; returns the length of the log at that time."""
-        parts, values = read_checkpoint(self.folder / CHECKPOINT_FILE)
-        self._learner.restore(parts["learner"])
+    def _restore(self, parts: dict[str, Arrays], values: dict[str, Any]) -> None:
         self._memory.restore(parts["memory"])
         self._restore_games(parts["episodes"], parts["game"])
-        self._step = values["step"]
         self._updates = values["updates"]
-        self._seconds = values["seconds"]
-        self._best = values["best"]
         self._window = _Window(**values["window"])
-        self._random.bit_generator.state = values["random"]
         self._env.np_random.bit_generator.state = values["env_random"]
-        return int(values["log_length"])
 
     def _restore_games(self, episodes: Arrays, game: Arrays) -> None:
         jet, signals = episodes["jet"].astype(np.int64), self._env.game.signals
@@ -318,7 +193,7 @@ class Training:
         )
         for name, array in self._env.episodes._asdict().items():
             array[...] = episodes[name]
-        self._state = game["state"].astype(np.float32)
+        self._game = game["state"].astype(np.float32)
         self._returns = game["returns"].astype(np.float64)
 
 
@@ -364,35 +239,3 @@ class _Window:
         out["steps_per_second"] = round((step - sums["start"]) / (now - self._clock), 1)
         self.__init__(start=step)  # type: ignore[misc]
         return out
-
-
-def standardisation(
-    samples: Samples, observation: str, components: int, background: float
-) -> Standard:
-    """Mean and variance of the leading components of an observation over the training jets' nodes.
-
-    Parameters
-    ----------
-    samples
-        The jets.
-    observation, components
-        What is seen of them.
-    background
-        Weight of the background jets.
-
-    Returns
-    -------
-    mean, variance : numpy.ndarray
-        float32, shape (components,).
-    """
-    mean, square = np.zeros(components), np.zeros(components)
-    for trees, weight in (
-        (samples.signal, 1 - background),
-        (samples.background, background),
-    ):
-        # Before they are rounded to float32.
-        seen = trees.states if observation == NODE else observe_trees(trees, observation)
-        seen = seen[:, :components].astype(np.float64, copy=False)
-        mean += weight * seen.mean(axis=0)
-        square += weight * (seen**2).mean(axis=0)
-    return mean.astype(np.float32), (square - mean**2).astype(np.float32)

@@ -10,8 +10,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..dqn.groomer import read_settings
-from ..dqn.progress import live_line, silent
+from ..dqn.groomer import DQNGroomer
+from ..networks.groomer import read_settings
+from ..networks.progress import live_line, silent
 
 
 def main(folder: Path, *, quiet: bool) -> None:
@@ -27,7 +28,7 @@ def main(folder: Path, *, quiet: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: stop.set())
-    settings = read_settings(folder)
+    settings = read_settings(folder, DQNGroomer)
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     from .session import run
 

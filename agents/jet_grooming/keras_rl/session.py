@@ -14,10 +14,10 @@ import numpy as np
 from ....envs.jet_grooming.env import JetGroomingEnv
 from ....leaderboards.tasks import task as find_task
 from ...checkpoint import Arrays, write_checkpoint
-from ..dqn.log import TrainingLog
-from ..dqn.network import ACTIONS
-from ..dqn.progress import Progress
 from ..dqn.settings import DQNSettings
+from ..networks.log import TrainingLog
+from ..networks.network import ACTIONS
+from ..networks.progress import Progress
 from .adapter import (
     Agent,
     BoltzmannQPolicy,

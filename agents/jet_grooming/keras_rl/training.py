@@ -11,12 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ....version import __version__
-from ..dqn.groomer import SETTINGS_FILE, DQNGroomer, write_settings
-from ..dqn.log import LOG_FILE, TrainingLog, draw_curve
-from ..dqn.samples import load_samples
+from ..dqn.groomer import DQNGroomer
 from ..dqn.settings import DQNSettings
-from ..dqn.training import SUMMARY_FILE
-from ..dqn.validation import validate
+from ..networks.groomer import SETTINGS_FILE, write_settings
+from ..networks.log import LOG_FILE, TrainingLog, draw_curve
+from ..networks.samples import load_samples
+from ..networks.training import SUMMARY_FILE
+from ..networks.validation import validate
 from .settings import check_settings
 from .weights import WEIGHTS_FILE, read_network
 
@@ -69,7 +70,7 @@ def train_keras_rl(
     if (folder / SETTINGS_FILE).exists():
         raise ValueError(f"{folder} holds a training already: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    write_settings(folder, settings)
+    write_settings(folder, settings, DQNGroomer.name)
     _run_process(folder, quiet=not progress)
     if _write_groomer(folder, settings) < settings.steps:
         raise KeyboardInterrupt

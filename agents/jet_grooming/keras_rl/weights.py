@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ...checkpoint import read_checkpoint
-from ..dqn.network import build_network
 from ..dqn.settings import DQNSettings
+from ..networks.network import build_network
 
 WEIGHTS_FILE = "weights.npz"
 

@@ -1,17 +1,14 @@
-"""The trained agent: grooms whole samples, and lives in a folder."""
+"""The trained agent, known by its settings."""
 
 from __future__ import annotations
 
 from ...parameters import Parameters
-from ..dqn.groomer import DQNGroomer
+from ..networks.groomer import TrainedGroomer
 from .settings import PolicyGradientSettings
 
 
-class PolicyGradientGroomer(DQNGroomer):
-    """A groomer that removes a branch where its network prefers that.
-
-    Network, files and decisions are those of `DQNGroomer`; what the network returns are
-    preferences, whose difference is the log-odds of a removal, instead of values.
+class PolicyGradientGroomer(TrainedGroomer):
+    """A groomer whose network returns preferences: their difference is the log-odds of a removal.
 
     Parameters
     ----------

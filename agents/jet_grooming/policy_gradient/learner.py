@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....backend import keras, tensorflow
-from ..dqn.learner import compiled
-from ..dqn.network import Standard, build_network
+from ..networks.learner import NetworkLearner, compiled, move
+from ..networks.network import Standard, build_network
 from .settings import PolicyGradientSettings
 
 
-class Learner:
+class Learner(NetworkLearner):
     """Policy gradient ascent with Adam.
 
     Parameters
@@ -21,7 +21,7 @@ class Learner:
     settings
         Network and learning rate.
     standard
-        See `network.build_network`.
+        See `build_network`.
     """
 
     def __init__(self, settings: PolicyGradientSettings, standard: Standard) -> None:
@@ -73,23 +73,7 @@ class Learner:
             probability = tf.sigmoid(preferences[:, 1] - preferences[:, 0])
             loss = -tf.reduce_sum(probability * gain)
         self._optimiser.apply(tape.gradient(loss, weights), weights)
-        part = 1.0 - self.settings.average
-        for slow, fast in zip(self.averaged.trainable_variables, weights, strict=True):
-            slow.assign_add(part * (fast - slow))
-
-    def as_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Everything that changes while learning; `restore` reads it."""
-        return {
-            f"{name}.{i}": variable.numpy()
-            for name, variables in self._variables().items()
-            for i, variable in enumerate(variables)
-        }
-
-    def restore(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        """Take back what `as_arrays` gave."""
-        for name, variables in self._variables().items():
-            for i, variable in enumerate(variables):
-                variable.assign(arrays[f"{name}.{i}"])
+        move(self.averaged, weights, 1.0 - self.settings.average)
 
     def _variables(self) -> dict[str, list[Any]]:
         return {

@@ -23,8 +23,8 @@ from hepgym.agents.jet_grooming.dqn import (
 )
 from hepgym.agents.jet_grooming.dqn.exploration import explore
 from hepgym.agents.jet_grooming.dqn.learner import Learner
-from hepgym.agents.jet_grooming.dqn.network import build_network
 from hepgym.agents.jet_grooming.dqn.replay import ReplayMemory, Transitions
+from hepgym.agents.jet_grooming.networks.network import build_network
 from hepgym.envs.jet_grooming import TOP_REWARD, W_REWARD
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "groomrl"

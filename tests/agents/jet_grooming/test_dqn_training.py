@@ -16,13 +16,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from hepgym.agents.jet_grooming.dqn import DQNGroomer, DQNSettings, Samples, train
-from hepgym.agents.jet_grooming.dqn.log import read_log
-from hepgym.agents.jet_grooming.dqn.training import (
-    CHECKPOINT_FILE,
-    LAST_FILE,
-    SUMMARY_FILE,
-    play_step,
-)
+from hepgym.agents.jet_grooming.dqn.training import play_step
+from hepgym.agents.jet_grooming.networks.log import read_log
+from hepgym.agents.jet_grooming.networks.training import CHECKPOINT_FILE, LAST_FILE, SUMMARY_FILE
 from hepgym.datasets.jets.trees import ClusteringTrees
 from hepgym.envs.jet_grooming import GroomingReward
 from hepgym.envs.jet_grooming.reward import shaping
@@ -176,7 +172,7 @@ def test_checkpoint_of_another_layout_is_named(samples, tmp_path):
 
 
 def test_best_weights_are_those_of_the_best_validation(finished, samples):
-    from hepgym.agents.jet_grooming.dqn.validation import validate
+    from hepgym.agents.jet_grooming.networks.validation import validate
 
     losses = {
         line["step"]: line["validation_loss"]

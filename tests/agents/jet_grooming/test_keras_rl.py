@@ -17,9 +17,9 @@ import pytest
 from numpy.typing import NDArray
 
 from hepgym.agents.jet_grooming.dqn import DQNGroomer, train
-from hepgym.agents.jet_grooming.dqn.log import read_log
 from hepgym.agents.jet_grooming.keras_rl import keras_rl_settings, train_keras_rl
 from hepgym.agents.jet_grooming.keras_rl.weights import WEIGHTS_FILE, layer_names, read_network
+from hepgym.agents.jet_grooming.networks.log import read_log
 from hepgym.datasets.jets.trees import ClusteringTrees
 
 SMALL = keras_rl_settings(

@@ -15,7 +15,7 @@ import pytest
 
 from hepgym.agents.jet_grooming import policy_gradient
 from hepgym.agents.jet_grooming.dqn import DQNGroomer, Samples, export_onnx
-from hepgym.agents.jet_grooming.dqn.log import read_log
+from hepgym.agents.jet_grooming.networks.log import read_log
 from hepgym.agents.jet_grooming.policy_gradient import (
     PolicyGradientGroomer,
     PolicyGradientSettings,

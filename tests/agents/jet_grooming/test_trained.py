@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hepgym.agents.jet_grooming.dqn import DQNGroomer, published_settings
-from hepgym.agents.jet_grooming.dqn.network import build_network
+from hepgym.agents.jet_grooming.networks.network import build_network
 from hepgym.agents.jet_grooming.policy_gradient import PolicyGradientGroomer, reference_settings
 from hepgym.agents.jet_grooming.trained import (
     PRESETS,

@@ -1,4 +1,4 @@
-"""Q network as an ONNX graph, for use without Keras or TensorFlow."""
+"""A network as an ONNX graph, for use without Keras or TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .groomer import DQNGroomer
+from .groomer import TrainedGroomer
 
 ONNX_FILE = "model.onnx"
 
 _OPSET = 17
 
 
-def export_onnx(groomer: DQNGroomer, file: Path) -> Path:
+def export_onnx(groomer: TrainedGroomer, file: Path) -> Path:
     """Write the network as ONNX: input ``state`` (n, state_dim), output ``q`` (n, 2), float32.
 
     Parameters

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ....leaderboards.scores.jet_grooming import GroomingScore, grooming_score
 from ....leaderboards.tasks import task as find_task
-from .groomer import DQNGroomer
+from .groomer import TrainedGroomer
 from .samples import Samples
 
 _RESAMPLES = 20  # the error is only looked at by people
 
 
-def validate(groomer: DQNGroomer, samples: Samples) -> GroomingScore:
+def validate(groomer: TrainedGroomer, samples: Samples) -> GroomingScore:
     """Groom the validation jets and score them for the task of the settings.
 
     Parameters

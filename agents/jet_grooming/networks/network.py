@@ -1,4 +1,4 @@
-"""The Q network: one value for keeping and one for removing, from the state of one node."""
+"""The network: one value for keeping and one for removing, from what is seen of one node."""
 
 from __future__ import annotations
 
