@@ -10,6 +10,7 @@ from ...backend import keras
 from .settings import CycleGANSettings
 
 PIXELS = 24
+"""Edge of the images."""
 
 
 def build_generator(settings: CycleGANSettings, number: int) -> Any:
@@ -27,20 +28,18 @@ def build_generator(settings: CycleGANSettings, number: int) -> Any:
     keras.Model
         Maps float32 images (n, 24, 24, 1) to images.
     """
+    from .layers import UpsamplingConv2D
+
     layers = keras().layers
     filters = settings.generator_filters
     seeds = _seeds(settings, number)
 
     def down(x: Any, channels: int) -> Any:
-        x = layers.Conv2D(channels, 4, 2, padding="same", kernel_initializer=_weights(seeds))(x)
-        return _normalised(layers.LeakyReLU(negative_slope=0.2)(x))
+        return _normalised(_strided(x, channels, seeds), settings.normalisation)
 
     def up(x: Any, skip: Any, channels: int) -> Any:
-        x = layers.UpSampling2D(2)(x)
-        x = layers.Conv2D(
-            channels, 4, padding="same", activation="relu", kernel_initializer=_weights(seeds)
-        )(x)
-        return layers.Concatenate()([_normalised(x), skip])
+        x = UpsamplingConv2D(channels, activation="relu", kernel_initializer=_weights(seeds))(x)
+        return layers.Concatenate()([_normalised(x, settings.normalisation), skip])
 
     image = keras().Input((PIXELS, PIXELS, 1), name="image")
     first = down(image, filters)
@@ -48,11 +47,8 @@ def build_generator(settings: CycleGANSettings, number: int) -> Any:
     third = down(second, 4 * filters)
     x = up(third, second, 2 * filters)
     x = up(x, first, filters)
-    x = layers.UpSampling2D(2)(x)
-    x = layers.Conv2D(
+    x = UpsamplingConv2D(
         1,
-        4,
-        padding="same",
         activation=None if settings.residual else "tanh",
         kernel_initializer=_weights(seeds),
     )(x)
@@ -62,24 +58,37 @@ def build_generator(settings: CycleGANSettings, number: int) -> Any:
 
 def build_discriminator(settings: CycleGANSettings, number: int) -> Any:
     """Build a discriminator: a verdict for each of 3 x 3 patches; arguments as above."""
+    from .layers import KERNEL
+
     layers = keras().layers
     filters = settings.discriminator_filters
     seeds = _seeds(settings, 2 + number)
     image = keras().Input((PIXELS, PIXELS, 1), name="image")
     x = image
     for level in range(3):
-        x = layers.Conv2D(
-            filters * 2**level, 4, 2, padding="same", kernel_initializer=_weights(seeds)
-        )(x)
-        x = layers.LeakyReLU(negative_slope=0.2)(x)
-        x = _normalised(x) if level else x
-    x = layers.Conv2D(1, 4, padding="same", kernel_initializer=_weights(seeds))(x)
+        x = _strided(x, filters * 2**level, seeds)
+        x = _normalised(x, settings.discriminator_normalisation) if level else x
+    x = layers.Conv2D(1, KERNEL, padding="same", kernel_initializer=_weights(seeds))(x)
     return keras().Model(image, x, name=f"discriminator_{number}")
 
 
-def _normalised(x: Any) -> Any:
-    """Instance normalisation: each channel of each image by itself (arXiv:1607.08022)."""
-    return keras().layers.GroupNormalization(groups=-1, center=False, scale=False)(x)
+def _strided(x: Any, channels: int, seeds: Any) -> Any:
+    from .layers import KERNEL, leaky_relu
+
+    return keras().layers.Conv2D(
+        channels,
+        KERNEL,
+        2,
+        padding="same",
+        activation=leaky_relu,
+        kernel_initializer=_weights(seeds),
+    )(x)
+
+
+def _normalised(x: Any, over: str) -> Any:
+    from .layers import InstanceNormalization
+
+    return x if over == "none" else InstanceNormalization(over)(x)
 
 
 def _weights(seeds: Any) -> Any:

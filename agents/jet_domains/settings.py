@@ -22,6 +22,9 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "average": (0.0, 0.999999),
     "seed": (0, 2**31 - 1),
 }
+_CHOICES = dict.fromkeys(
+    ("normalisation", "discriminator_normalisation"), ("image", "channel", "none")
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ class CycleGANSettings:
         Weights of the cycle and the identity loss against the adversarial one.
     learning_rate, final_learning_rate, beta1
         Of Adam; the rate falls along half a cosine.
+    normalisation, discriminator_normalisation
+        Instance normalisation over "image" (all channels together, as published), over "channel"
+        (each by itself), or "none".
     residual
         Whether generators add to the image instead of making it anew, without the tanh at their
         end. Published: no.
@@ -67,6 +73,8 @@ class CycleGANSettings:
     learning_rate: float = 6.708541325527788e-3
     final_learning_rate: float = 6.708541325527788e-3
     beta1: float = 0.7
+    normalisation: str = "image"
+    discriminator_normalisation: str = "image"
     residual: bool = False
     average: float = 0.0
     zca: bool = True
@@ -85,6 +93,11 @@ class CycleGANSettings:
                     raise ValueError(
                         f"{field.name} is {value!r} but must be from {low:g} to {high:g}"
                     )
+            if value not in _CHOICES.get(field.name, (value,)):
+                raise ValueError(
+                    f"{field.name} is {value!r} but must be one of "
+                    f"{', '.join(_CHOICES[field.name])}"
+                )
             object.__setattr__(self, field.name, kind(value))
 
     @property

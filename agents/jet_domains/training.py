@@ -114,7 +114,7 @@ class _Training:
         self._optimisers = [self._optimiser(), self._optimiser()]
         self._optimisers[0].build(self._generator_weights)
         self._optimisers[1].build(self._discriminator_weights)
-        self._train_step = tensorflow().function(self._step_many)
+        self._train_step = tensorflow().function(self._step_once)
         self._step = 0
         self._seconds = 0.0
         if (folder / CHECKPOINT_FILE).exists():
@@ -169,35 +169,33 @@ class _Training:
         )
         return keras().optimizers.Adam(rate, beta_1=settings.beta1)
 
-    def _step_many(self, a: Any, b: Any) -> Any:
-        """One step of discriminators, then one of generators; gives the losses."""
+    def _step_once(self, a: Any, b: Any) -> Any:
+        """One step of discriminators, then one of generators; gives the losses.
+
+        The generators do not change while the discriminators learn: one pass of each over images
+        of both domains gives translations for both steps, and the identity loss.
+        """
         tf = tensorflow()
         ab, ba = self._generators
         judge_a, judge_b = self._discriminators
         settings = self.settings
-        fake_b, fake_a = ab(a, training=True), ba(b, training=True)
+        identity = tf.constant(0.0)
         with tf.GradientTape() as tape:
-            discriminator = tf.constant(0.0)
-            for judge, real, fake in ((judge_a, a, fake_a), (judge_b, b, fake_b)):
-                discriminator += 0.25 * tf.reduce_mean(tf.square(judge(real, training=True) - 1.0))
-                discriminator += 0.25 * tf.reduce_mean(tf.square(judge(fake, training=True)))
-        self._optimisers[1].apply(
-            tape.gradient(discriminator, self._discriminator_weights), self._discriminator_weights
-        )
-        with tf.GradientTape() as tape:
-            fake_b, fake_a = ab(a, training=True), ba(b, training=True)
+            if settings.lambda_identity:
+                fake_b, same_b = tf.split(ab(tf.concat([a, b], 0), training=True), 2)
+                fake_a, same_a = tf.split(ba(tf.concat([b, a], 0), training=True), 2)
+                identity = tf.reduce_mean(tf.abs(same_a - a)) + tf.reduce_mean(tf.abs(same_b - b))
+            else:
+                fake_b, fake_a = ab(a, training=True), ba(b, training=True)
+            with tape.stop_recording():
+                discriminator = self._step_discriminators(((a, fake_a), (b, fake_b)))
             adversarial = sum(
-                tf.reduce_mean(tf.square(judge(fake, training=False) - 1.0))
+                tf.reduce_mean(tf.square(judge(fake, training=True) - 1.0))
                 for judge, fake in ((judge_a, fake_a), (judge_b, fake_b))
             )
             cycle = tf.reduce_mean(tf.abs(ba(fake_b, training=True) - a)) + tf.reduce_mean(
                 tf.abs(ab(fake_a, training=True) - b)
             )
-            identity = tf.constant(0.0)
-            if settings.lambda_identity:
-                identity = tf.reduce_mean(tf.abs(ba(a, training=True) - a)) + tf.reduce_mean(
-                    tf.abs(ab(b, training=True) - b)
-                )
             loss = adversarial + settings.lambda_cycle * cycle + settings.lambda_identity * identity
         self._optimisers[0].apply(
             tape.gradient(loss, self._generator_weights), self._generator_weights
@@ -207,6 +205,19 @@ class _Training:
         ):
             averaged.assign(settings.average * averaged + (1.0 - settings.average) * weight)
         return tf.stack([discriminator, adversarial, cycle, identity])
+
+    def _step_discriminators(self, pairs: Any) -> Any:
+        """Teach both discriminators true images (1) from translated ones (0); gives the loss."""
+        tf = tensorflow()
+        loss = tf.constant(0.0)
+        with tf.GradientTape() as tape:
+            for judge, (true, fake) in zip(self._discriminators, pairs, strict=True):
+                verdicts = tf.split(judge(tf.concat([true, fake], 0), training=True), 2)
+                for verdict, label in zip(verdicts, (1.0, 0.0), strict=True):
+                    loss += 0.25 * tf.reduce_mean(tf.square(verdict - label))
+        weights = self._discriminator_weights
+        self._optimisers[1].apply(tape.gradient(loss, weights), weights)
+        return loss
 
     def _translator(self) -> CycleGAN:
         return CycleGAN((self._averaged[0], self._averaged[1]), self._transform, self.settings)
