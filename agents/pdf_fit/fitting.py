@@ -183,10 +183,12 @@ def _fit_networks(
 
     fits = engine.fit([problem.replica(number) for number in numbers], report)
     seconds = (time.perf_counter() - start) / len(numbers)
+    chi2 = _to_measured(problem, np.array([one.f for one in fits]))
     return [
         _fitted(
             problem,
             one.f,
+            experimental=float(value),
             number=one.number,
             parameters=np.concatenate([w.ravel() for w in one.weights]),
             history=one.history,
@@ -196,7 +198,7 @@ def _fit_networks(
             validation=one.validation,
             seconds=seconds,
         )
-        for one in fits
+        for one, value in zip(fits, chi2, strict=True)
     ]
 
 
@@ -230,6 +232,7 @@ def _fit_by_search(plan: FitPlan, number: int, tell: Callable[[str], None] | Non
     return _fitted(
         problem,
         f,
+        experimental=float(_to_measured(problem, f[None])[0]),
         number=number,
         parameters=found.parameters,
         history=found.history,
@@ -241,13 +244,17 @@ def _fit_by_search(plan: FitPlan, number: int, tell: Callable[[str], None] | Non
     )
 
 
+def _to_measured(problem: FitProblem, f: NDArray[np.float64]) -> NDArray[np.float64]:
+    """chi2 per point to the central values with the experimental covariance, for each replica."""
+    chi2 = problem.data.chi2(f.reshape(len(f), -1), covariance=problem.experimental)
+    return chi2 / len(problem.data)
+
+
 def _fitted(problem: FitProblem, f: NDArray[np.float64], **known: Any) -> FittedReplica:
     flat = f.reshape(1, -1)
-    experimental = problem.data.chi2(flat, covariance=problem.experimental)[0]
     penalty = problem.constraints.positivity_penalty(flat)[0]
     return FittedReplica(
         f=f,
-        experimental=float(experimental / len(problem.data)),
         positivity=bool(penalty < POSITIVITY_THRESHOLD),
         integrability=float(integrability(f)),
         arc_length=arc_lengths(f, problem.data.x),

@@ -14,12 +14,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from ...datasets.lhapdf_grid import read_grid
-from ...datasets.parton_distributions import DEFAULT_ID, load, load_evolution
+from ...datasets.parton_distributions import DEFAULT_ID, load
 from ...datasets.parton_distributions.data import DISData
 from ...datasets.parton_distributions.export import from_lhapdf, reference_law
+from ...envs.pdf_fit.closure_law import closure_law
 from ...envs.pdf_fit.neural import NeuralSettings
 from ...envs.pdf_fit.problem import Covariance, FitProblem, fit_problem
-from ...leaderboards.scores.pdf_fit import OfficialData, closure_data
+from ...leaderboards.scores.pdf_fit import closure_data
 from .searchers import SETTINGS, search_settings
 
 AGENTS = ("n3fit", *SETTINGS)
@@ -48,8 +49,9 @@ class FitPlan:
     level
         ``data`` or the level of a closure test.
     law
-        For closure tests: ``reference`` (NNPDF3.1 from Pythia) or the path of a member file of an
-        LHAPDF set.
+        For closure tests: ``reference`` (NNPDF3.1 from Pythia with the constraints that fits
+        impose, see ``envs.pdf_fit.closure_law``; the board's), ``published`` (NNPDF3.1 as it is) or
+        the path of a member file of an LHAPDF set, which is taken as it is.
     universe
         For closure tests L1 and L2: which noise the law's data have.
     batch
@@ -159,6 +161,8 @@ def law(plan: FitPlan) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Distributions of a closure test's law at Q0, float64, shape (9, grid)."""
     x = load(plan.data).x_grid
     if plan.law == "reference":
+        return closure_law(reference_law(x), x)
+    if plan.law == "published":
         return reference_law(x)
     return from_lhapdf(read_grid(plan.law), x)
 
@@ -168,7 +172,7 @@ def closure_central(plan: FitPlan) -> DISData:
 
     Universe f has the noise of closure fit f on the leaderboard.
     """
-    official = OfficialData(load(plan.data), load_evolution(), law(plan))
+    data, truth = load(plan.data), law(plan)
     if plan.level == "L0":
-        return official.data.with_central(official.data.predict(official.law))
-    return closure_data(official, plan.universe)
+        return data.with_central(data.predict(truth))
+    return closure_data(data, truth, plan.universe)

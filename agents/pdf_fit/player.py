@@ -50,8 +50,9 @@ def run(task: Task, order: Order, progress: Progress) -> Outcome:
 
     Besides the agent's settings: ``replicas`` (10 by default), ``seed``, ``covariance``,
     ``training_fraction`` and ``batch``; for real data ``lhapdf`` (name of an LHAPDF set to write),
-    ``folds`` and ``chronological`` (true makes the fits that these tests need as well); for closure
-    tests ``fits`` (10 by default).
+    ``folds`` and ``chronological`` (true makes the fits that these tests need as well, of
+    ``test_replicas`` each, as many as ``replicas`` by default); for closure tests ``fits`` (10 by
+    default).
     """
     if order.model:
         raise ValueError("--model is for agents that were trained before, not for fits")
@@ -107,6 +108,7 @@ def _real_data(
     replicas = settings.pop("replicas", 10)
     lhapdf = settings.pop("lhapdf", None)
     folds, chronological = settings.pop("folds", False), settings.pop("chronological", False)
+    left_out = settings.pop("test_replicas", replicas)
     spread: dict[str, Any] = {
         "workers": order.workers,
         "scheduler": order.scheduler,
@@ -127,14 +129,17 @@ def _real_data(
         lines.append(f"LHAPDF set: {found.lhapdf}")
     common: dict[str, Any] = {"agent": order.agent, "settings": settings, **spread}
     if folds:
-        k_fold_fits(order.folder / "folds", replicas, **common)
+        k_fold_fits(order.folder / "folds", left_out, **common)
         for fold in range(FOLDS):
             where = order.folder / "folds" / f"without_fold_{fold}"
-            predictions[f"fold{fold}"] = _kept(where, replicas)
+            predictions[f"fold{fold}"] = _kept(where, left_out)
     if chronological:
-        chronological_fit(order.folder / "before_hera", replicas, **common)
-        predictions["before_hera"] = _kept(order.folder / "before_hera", replicas)
-    return predictions, lines, found.figures, {"replicas": replicas}
+        chronological_fit(order.folder / "before_hera", left_out, **common)
+        predictions["before_hera"] = _kept(order.folder / "before_hera", left_out)
+    numbers = {"replicas": replicas}
+    if folds or chronological:
+        numbers["test_replicas"] = left_out
+    return predictions, lines, found.figures, numbers
 
 
 def _closure(

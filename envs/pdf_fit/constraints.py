@@ -24,7 +24,9 @@ INTEGRABILITY_THRESHOLD = 0.5
 POSITIVITY_SLOPE = 1e-7
 """Slope at zero of the penalty of positive values."""
 
-_POSITIVE = (2, -2, 1, -1, 3, -3, 21)
+POSITIVE = (2, -2, 1, -1, 3, -3, 21)
+"""Partons that must not be negative."""
+
 POSITIVITY_Q = 5.0**0.5
 """Scale in GeV at which partons must not be negative."""
 
@@ -50,8 +52,8 @@ def positivity_rows(table: EvolutionTable, q: float = POSITIVITY_Q) -> NDArray[n
     evolved = table.operator(q, POSITIVITY_X)
     n, grid = len(POSITIVITY_X), len(table.x_grid)
     flat = evolved.reshape(len(evolved), -1)
-    partons = to_flavours(flat)[[PIDS.index(pid) for pid in _POSITIVE]]
-    return partons.reshape(len(_POSITIVE) * n, len(EVOLUTION) * grid)
+    partons = to_flavours(flat)[[PIDS.index(pid) for pid in POSITIVE]]
+    return partons.reshape(len(POSITIVE) * n, len(EVOLUTION) * grid)
 
 
 def positivity_at_q0(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -67,10 +69,10 @@ def positivity_at_q0(x: NDArray[np.float64]) -> NDArray[np.float64]:
     numpy.ndarray
         float64, shape (7 * (grid - 1), 9 * grid): u, ubar, d, dbar, s, sbar, g at every point.
     """
-    partons = to_flavours(np.eye(len(EVOLUTION)))[[PIDS.index(pid) for pid in _POSITIVE]]
+    partons = to_flavours(np.eye(len(EVOLUTION)))[[PIDS.index(pid) for pid in POSITIVE]]
     points = np.eye(len(x))[:-1]
     return np.einsum("pe,kx->pkex", partons, points).reshape(
-        len(_POSITIVE) * (len(x) - 1), len(EVOLUTION) * len(x)
+        len(POSITIVE) * (len(x) - 1), len(EVOLUTION) * len(x)
     )
 
 

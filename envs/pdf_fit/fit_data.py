@@ -174,19 +174,34 @@ class QuadraticForm:
     Attributes
     ----------
     matrix
-        float32, shape (rows, 9 * grid + ratios).
+        float64, shape (rows, 9 * grid + ratios).
     target
-        float32, shape (rows,).
+        float64, shape (rows,).
     constant
         The part of chi2 that no distribution can change.
     values
         Number of values.
     """
 
-    matrix: NDArray[np.float32]
-    target: NDArray[np.float32]
+    matrix: NDArray[np.float64]
+    target: NDArray[np.float64]
     constant: float
     values: int
+
+    def per_point(self, z: NDArray[np.float64]) -> float:
+        """chi2 per value of one set of distributions; 0 if there are no values.
+
+        Parameters
+        ----------
+        z
+            float64, shape (9 * grid + ratios,).
+
+        Returns
+        -------
+        float
+        """
+        residual = self.matrix @ z - self.target
+        return float(residual @ residual + self.constant) / max(self.values, 1)
 
 
 def quadratic_form(
@@ -212,8 +227,8 @@ def quadratic_form(
     target = left.T @ triangle[:, -1]
     constant = float(triangle[:, -1] @ triangle[:, -1] - target[kept] @ target[kept])
     return QuadraticForm(
-        (strength[kept, None] * right[kept]).astype(np.float32),
-        target[kept].astype(np.float32),
+        strength[kept, None] * right[kept],
+        target[kept],
         max(constant, 0.0),
         len(rows),
     )

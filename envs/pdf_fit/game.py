@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.parton_distributions.bases import FITTED
+from ...datasets.parton_distributions.bases import EVOLUTION, FITTED
 from .constraints import POSITIVITY_SLOPE
 from .lecture_model import PARAMETERS, PER_NETWORK, LectureModel, lecture_model
 from .problem import FitProblem
@@ -85,15 +85,13 @@ def replica_tables(problem: FitProblem, replica: Replica) -> ReplicaTables:
     positivity = problem.constraints.positivity.astype(np.float32)
     padded = np.zeros((len(positivity), forms[0].matrix.shape[1]), np.float32)
     padded[:, : positivity.shape[1]] = positivity
-    matrix = np.concatenate([*(form.matrix for form in forms), padded])
-    target = np.concatenate(
-        [*(form.target for form in forms), np.zeros(len(positivity), np.float32)]
-    )
+    matrix = np.concatenate([*(form.matrix for form in forms), padded]).astype(np.float32)
+    target = np.concatenate([*(form.target for form in forms), np.zeros(len(positivity))])
     first = np.cumsum([0, *(len(form.target) for form in forms)])
     return ReplicaTables(
         model=lecture_model(data.x, replica.preprocessing),
         matrix=np.ascontiguousarray(matrix.T),
-        target=target,
+        target=target.astype(np.float32),
         first=first,
         constant=np.array([form.constant for form in forms]),
         values=np.array([max(form.values, 1) for form in forms], np.float64),
@@ -112,6 +110,7 @@ class FitGame:
     def __init__(self, problem: FitProblem) -> None:
         self.problem = problem
         self._tables: OrderedDict[int, ReplicaTables] = OrderedDict()
+        self._z, self._residual = np.empty((2, 0, 0), np.float32)
 
     def tables(self, number: int) -> ReplicaTables:
         """Tables of a replica; those used last are kept.
@@ -156,11 +155,19 @@ class FitGame:
     def _evaluate(
         self, tables: ReplicaTables, parameters: NDArray[np.float32]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        # Fresh arrays of this size cost more than what is computed with them.
+        shape = (len(parameters), tables.matrix.shape[1])
+        if self._residual.shape != shape:
+            self._z = np.empty((len(parameters), len(tables.matrix)), np.float32)
+            self._residual = np.empty(shape, np.float32)
+        z, residual = self._z, self._residual
+        columns = self.problem.data.table.shape[1]
         with np.errstate(all="ignore"):
-            f, deviation = tables.model.with_sum_rules(parameters)
-            f = f.reshape(len(parameters), -1)
-            z = np.concatenate([f, self.problem.data.ratios(f)], axis=1)
-            residual = z @ tables.matrix
+            f = z[:, :columns].reshape(len(parameters), len(EVOLUTION), -1)
+            deviation = tables.model.into(parameters, f)
+            if z.shape[1] > columns:
+                z[:, columns:] = self.problem.data.ratios(z[:, :columns])
+            np.matmul(z, tables.matrix, out=residual)
             residual -= tables.target
             end = tables.first[-1]
             minus = -residual[:, end:]

@@ -96,13 +96,30 @@ class LectureModel:
         deviation : float32, shape (vectors,)
             Largest difference of a sum rule's integral from its value.
         """
-        parameters = np.asarray(parameters, np.float32)
         f = np.empty((len(parameters), len(EVOLUTION), len(self.x)), np.float32)
+        return f, self.into(parameters, f)
+
+    def into(self, parameters: NDArray[np.floating], f: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `with_sum_rules`, with the distributions written into an array that is there.
+
+        Parameters
+        ----------
+        parameters
+            Shape (vectors, 296).
+        f
+            float32, shape (vectors, 9, points).
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, shape (vectors,): largest difference from a sum rule.
+        """
+        parameters = np.asarray(parameters, np.float32)
         deviation = np.empty(len(parameters), np.float32)
         for start in range(0, len(parameters), _TOGETHER):
             rows = slice(start, start + _TOGETHER)
             self._few(parameters[rows], f[rows], deviation[rows])
-        return f, deviation
+        return deviation
 
     def _few(
         self,
@@ -114,7 +131,8 @@ class LectureModel:
         fitted *= self.factor
         factors, deviation[:] = normalisations(fitted, self.weights)
         fitted *= factors[..., None]
-        np.take(fitted, _SOURCE, axis=1, out=f)
+        # Without a check of the places NumPy writes where it is told to, not into a copy first.
+        np.take(fitted, _SOURCE, axis=1, out=f, mode="clip")
 
 
 _SOURCE = [FITTED.index("V" if name == "V15" else name) for name in EVOLUTION]

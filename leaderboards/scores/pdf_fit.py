@@ -35,6 +35,7 @@ from ...datasets.parton_distributions.replicas import ReplicaGenerator
 from ...datasets.parton_distributions.splits import FOLDS, before_hera, k_folds
 from ...datasets.parton_distributions.sum_rules import sum_rules
 from ...datasets.parton_distributions.whitening import solve_lower
+from ...envs.pdf_fit.closure_law import closure_law
 from ...envs.pdf_fit.constraints import INTEGRABILITY_THRESHOLD, integrability, positivity_rows
 from ..bootstrap import Estimate, estimate, resample_counts
 
@@ -55,6 +56,15 @@ CLOSURE_SEED = 20210906
 
 EXPLAINED_VARIANCE = 0.99
 """Share of the replicas' variance that the directions of xi_1sigma hold."""
+
+CLOSURE_POINTS = (
+    (("Sigma", "g"), (0.001, 0.01, 0.1, 0.5)),
+    (("V", "V3", "V8", "T3", "T8"), tuple(np.linspace(0.1, 0.5, 4))),
+)
+"""Distributions and x at which closure tests compare them with the law."""
+
+_EVERY_DIRECTION = 1.0 - 1e-12
+"""All directions in which replicas vary at all."""
 
 VETO_SIGMAS = 4.0
 
@@ -88,12 +98,15 @@ class OfficialData:
         The measured points.
     evolution
         Tables of evolution, for positivity above Q0.
+    reference
+        NNPDF3.1 at Q0, what t0 is computed with.
     law
-        NNPDF3.1 at Q0: reference of t0 and law of closure tests.
+        The law of closure tests, see ``envs.pdf_fit.closure_law``.
     """
 
     data: DISData
     evolution: EvolutionTable
+    reference: NDArray[np.float64]
     law: NDArray[np.float64]
 
 
@@ -282,6 +295,32 @@ def one_sigma_rate(
     white = Whitener(np.asarray(covariance, np.float64))
     replicas = white(np.asarray(predictions, np.float64) - np.asarray(law, np.float64))
     return float(_within_one_sigma(_along_main_directions(replicas, explained)).mean())
+
+
+def at_closure_points(xf: NDArray[np.float64], x_grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distributions where published closure tests look at them (arXiv:2109.02653, section 6.1).
+
+    Sigma and g at x = 0.001, 0.01, 0.1, 0.5; V, V3, V8, T3, T8 at x = 0.1, 0.233, 0.367, 0.5: where
+    they are known, and far enough from each other.
+
+    Parameters
+    ----------
+    xf
+        Shape (..., 9, grid points).
+    x_grid
+        The grid.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape (..., 28).
+    """
+    parts = []
+    for names, points in CLOSURE_POINTS:
+        rows = [EVOLUTION.index(name) for name in names]
+        values = xf[..., rows, :] @ interpolation(np.array(points), x_grid).T
+        parts.append(values.reshape(*values.shape[:-2], -1))
+    return np.concatenate(parts, axis=-1)
 
 
 def delta_chi2(
@@ -499,13 +538,17 @@ def check_replicas(xf: ArrayLike, evolution: EvolutionTable) -> Checks:
     )
 
 
-def closure_data(official: OfficialData, fit: int, seed: int = CLOSURE_SEED) -> DISData:
+def closure_data(
+    data: DISData, law: NDArray[np.float64], fit: int, seed: int = CLOSURE_SEED
+) -> DISData:
     """Make the data of a closure fit: the law's predictions with the noise of real data.
 
     Parameters
     ----------
-    official
-        See `load`.
+    data
+        Data whose points and errors are taken.
+    law
+        x f at Q0, float64, shape (9, grid points).
     fit
         Number of the fit, from 0.
     seed
@@ -515,7 +558,7 @@ def closure_data(official: OfficialData, fit: int, seed: int = CLOSURE_SEED) -> 
     -------
     DISData
     """
-    truth = official.data.with_central(official.data.predict(official.law))
+    truth = data.with_central(data.predict(law))
     return truth.with_central(ReplicaGenerator(truth, seed).replica(fit))
 
 
@@ -552,7 +595,8 @@ def load(datasets: Mapping[str, str], split: str) -> dict[str, OfficialData]:
                     f"{name} of {one} is not the official one: its content hash differs from the "
                     "catalogue's, install hepgym again"
                 )
-        out[role] = OfficialData(data, tables, reference_law(data.x_grid))
+        reference = reference_law(data.x_grid)
+        out[role] = OfficialData(data, tables, reference, closure_law(reference, data.x_grid))
     return out
 
 
@@ -639,7 +683,7 @@ def data_score(
     replicas = sets["xf"]
     predictions = data.predict(replicas)
     experimental = data.covariance()
-    t0 = data.covariance("t0", data.predict(official.law))
+    t0 = data.covariance("t0", data.predict(official.reference))
     resampled = _Resampled(len(replicas), resamples, seed)
     out = {}
     every = np.arange(len(data))
@@ -692,14 +736,15 @@ def closure_score(
     fits
         x f of each fit's replicas, shape (fits, replicas, 9, grid points); at least 2 and 2.
     official
-        See `load`. Fit f must have been made of ``closure_data(official, f)``.
+        See `load`. Fit f must have been made of ``closure_data(official.data, official.law, f)``.
     resamples, seed
         Settings of the bootstrap over fits, and over the replicas of each.
 
     Returns
     -------
     FitScore
-        R_bv, xi_1sigma, delta_chi2, bias, variance; R_bv_off = |R_bv - 1|, xi_off =
+        R_bv, xi_1sigma, xi_pdf (the same of distributions instead of predictions, see
+        `at_closure_points`), delta_chi2, bias, variance; R_bv_off = |R_bv - 1|, xi_off =
         |xi_1sigma - 0.68|; fits, replicas.
     """
     data = official.data
@@ -709,41 +754,50 @@ def closure_score(
     white = Whitener(covariance)
     replicas = white(data.predict(fits) - law)
     noise = white(
-        np.stack([closure_data(official, number).central for number in range(len(fits))]) - law
+        np.stack([closure_data(data, official.law, number).central for number in range(len(fits))])
+        - law
     )
     along = _along_main_directions(replicas, EXPLAINED_VARIANCE)
+    of_pdf = at_closure_points(fits, data.x_grid) - at_closure_points(official.law, data.x_grid)
+    along_pdf = _along_main_directions(of_pdf, _EVERY_DIRECTION)
     # Products of all pairs of replicas give the chi2 of every weighted mean.
     pairs = np.einsum("frp,fsp->frs", replicas, replicas)
     with_noise = np.einsum("frp,fp->fr", replicas, noise)
     of_law = (noise**2).sum(axis=-1)
     ideal = math.erf(math.sqrt(0.5))  # 0.683
 
-    def of_fit(counts: NDArray[np.int64], number: int) -> tuple[float, float, float, float]:
-        """Bias, variance, excess of chi2 and rate within one sigma of one fit."""
+    def rate(values: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
+        """How often the law is within one sigma of the replicas along given directions."""
+        total = int(counts.sum())
+        mean = counts @ values / total
+        sigma2 = (counts @ values**2 / total - mean**2) * total / (total - 1)
+        return float((mean**2 < sigma2).mean())
+
+    def of_fit(counts: NDArray[np.int64], number: int) -> tuple[float, ...]:
+        """Bias, variance, excess of chi2 and rates within one sigma of one fit."""
         total = int(counts.sum())
         weights = counts / total
         bias = float(weights @ pairs[number] @ weights)
         variance = float(weights @ np.diag(pairs[number])) - bias
         excess = (bias - 2.0 * float(weights @ with_noise[number])) / float(of_law[number])
-        mean = weights @ along[number]
-        sigma2 = (weights @ along[number] ** 2 - mean**2) * total / (total - 1)
-        rate = float((mean**2 < sigma2).mean())
-        return bias / len(data), variance / len(data), excess, rate
+        rates = rate(along[number], counts), rate(along_pdf[number], counts)
+        return bias / len(data), variance / len(data), excess, *rates
 
     def all_fits(
         counts: Sequence[NDArray[np.int64]], chosen: NDArray[np.int64]
     ) -> dict[str, float]:
         parts = [of_fit(count, int(number)) for count, number in zip(counts, chosen, strict=True)]
-        bias, variance, excess, rate = np.mean(parts, axis=0)
+        bias, variance, excess, of_data, of_distributions = np.mean(parts, axis=0)
         ratio = math.sqrt(bias / variance)
         return {
             "R_bv": ratio,
-            "xi_1sigma": float(rate),
+            "xi_1sigma": float(of_data),
+            "xi_pdf": float(of_distributions),
             "delta_chi2": float(excess),
             "bias": float(bias),
             "variance": float(variance),
             "R_bv_off": abs(ratio - 1.0),
-            "xi_off": abs(float(rate) - ideal),
+            "xi_off": abs(float(of_data) - ideal),
         }
 
     number_of_fits, per_fit = fits.shape[:2]

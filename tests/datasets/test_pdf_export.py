@@ -28,6 +28,22 @@ def law(evolution):
     return export.reference_law(evolution.x_grid)
 
 
+def test_law_at_a_knot_is_the_grid_s(law, evolution):
+    """At Q0, a knot of the grid, nothing compiled is needed; the numbers are the same."""
+    grid = pythia_grid(export.REFERENCE_SET)
+    partons = np.array(
+        [
+            grid.xfxq(pid, evolution.x_grid, 1.65)
+            if pid in grid.flavours and abs(pid) != 5
+            else np.zeros(len(evolution.x_grid))
+            for pid in bases.PIDS
+        ]
+    )
+    np.testing.assert_allclose(law, bases.from_flavours(partons)[:9], rtol=1e-12, atol=1e-14)
+    between = export.from_lhapdf(grid, evolution.x_grid, 1.651)
+    np.testing.assert_allclose(between, law, rtol=2e-2, atol=2e-2)
+
+
 def test_no_evolution_is_the_identity(evolution, law):
     """The grid of evolved distributions holds every point of the grid at Q0."""
     np.testing.assert_allclose(evolution.x[::2], evolution.x_grid, rtol=1e-12)

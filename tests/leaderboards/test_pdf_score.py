@@ -10,6 +10,7 @@ import pytest
 
 from hepgym.datasets.parton_distributions import bases
 from hepgym.datasets.parton_distributions.splits import before_hera, k_folds
+from hepgym.envs.pdf_fit.constraints import Constraints, positivity_rows
 from hepgym.leaderboards.scores import pdf_fit
 
 POINTS, REPLICAS, FITS = 40, 60, 200
@@ -150,7 +151,7 @@ def test_vetoes(random):
 
 def test_groups_of_real_data(official):
     data = official.data
-    predictions = data.predict(official.law)
+    predictions = data.predict(official.reference)
     table = pdf_fit.chi2_by_group(data, predictions, data.covariance())
     assert list(table) == list(data.set_names)
     assert sum(points for points, _ in table.values()) == len(data)
@@ -164,7 +165,7 @@ def test_groups_of_real_data(official):
 def test_score_of_replicas(official, random):
     """Every number of the board from its definition."""
     data = official.data
-    xf = repaired(official.law) * (1 + 0.02 * random.normal(size=(20, 1, 1)))
+    xf = repaired(official.reference) * (1 + 0.02 * random.normal(size=(20, 1, 1)))
     sets = {"xf": xf, "before_hera": xf} | {f"fold{fold}": xf for fold in range(4)}
     score = pdf_fit.evaluate(
         "replicas", sets, {"data": official}, resamples=50, max_violation=math.inf
@@ -173,7 +174,7 @@ def test_score_of_replicas(official, random):
     predictions = data.predict(xf)
     mean = predictions.mean(axis=0)
     experimental = data.covariance()
-    t0 = data.covariance("t0", data.predict(official.law))
+    t0 = data.covariance("t0", data.predict(official.reference))
     assert metrics["chi2"].value == pytest.approx(
         float(pdf_fit.chi2_per_point(data.central, mean, experimental))
     )
@@ -212,7 +213,7 @@ def test_score_of_replicas(official, random):
 
 
 def test_score_of_closure_fits(official, random):
-    xf = repaired(official.law) * (1 + 0.02 * random.normal(size=(3, 6, 1, 1)))
+    xf = repaired(official.reference) * (1 + 0.02 * random.normal(size=(3, 6, 9, 50)))
     score = pdf_fit.evaluate(
         "closure", {"xf": xf}, {"data": official}, resamples=30, max_violation=math.inf
     )
@@ -226,16 +227,52 @@ def test_score_of_closure_fits(official, random):
     assert metrics["xi_1sigma"].value == pytest.approx(
         pdf_fit.one_sigma_rate(predictions, law, covariance)
     )
-    noisy = np.stack([pdf_fit.closure_data(official, fit).central for fit in range(3)])
+    noisy = np.stack([pdf_fit.closure_data(data, official.law, fit).central for fit in range(3)])
     assert metrics["delta_chi2"].value == pytest.approx(
         pdf_fit.delta_chi2(noisy, predictions, law, covariance).mean()
     )
+    sampled = pdf_fit.at_closure_points(xf, data.x_grid)
+    exact = pdf_fit.at_closure_points(official.law, data.x_grid)
+    assert sampled.shape == (3, 6, 28)
+    # Three times six replicas vary in fifteen directions.
+    pooled = (sampled - sampled.mean(axis=1, keepdims=True)).reshape(18, 28)
+    _, _, directions = np.linalg.svd(pooled, full_matrices=False)
+    along = (sampled - exact) @ directions[:15].T
+    inside = np.abs(along.mean(axis=1)) < along.std(axis=1, ddof=1)
+    assert metrics["xi_pdf"].value == pytest.approx(inside.mean())
     assert metrics["R_bv_off"].value == pytest.approx(abs(metrics["R_bv"].value - 1))
     assert metrics["R_bv"].low68 <= metrics["R_bv"].high68
 
 
+def test_distributions_at_closure_points():
+    """Points of the grid need no interpolation; the others lie on the curve."""
+    from hepgym.datasets.parton_distributions.grid import lambert_grid
+
+    grid = lambert_grid()
+    xf = np.stack([(row + 1) * grid * (1 - grid) for row in range(9)])
+    found = pdf_fit.at_closure_points(xf, grid)
+    x = np.array([0.001, 0.01, 0.1, 0.5])
+    np.testing.assert_allclose(found[:4], x * (1 - x), rtol=1e-3)
+    t8 = bases.EVOLUTION.index("T8") + 1
+    last = np.linspace(0.1, 0.5, 4)
+    np.testing.assert_allclose(found[-4:], t8 * last * (1 - last), rtol=1e-3)
+
+
+def test_closure_law_obeys_what_fits_must_obey(official):
+    """NNPDF3.1 does not; the law of closure tests does, and is close to it."""
+    assert pdf_fit.check_replicas(official.reference[None], official.evolution).integrability > 3
+    law = pdf_fit.check_replicas(official.law[None], official.evolution)
+    assert law.sum_rules[0] < 1e-12
+    assert law.least[0] > -1e-5
+    assert law.integrability[0] < 0.5
+    rows = positivity_rows(official.evolution)
+    assert Constraints(rows).positivity_penalty(official.law.reshape(1, -1))[0] < 1e-6
+    away = np.abs(official.law - official.reference)[:, official.data.x_grid > 1e-4]
+    assert away.max() < 0.03
+
+
 def test_law_is_nearly_within_the_rules(official):
-    checks = pdf_fit.check_replicas(repaired(official.law)[None], official.evolution)
+    checks = pdf_fit.check_replicas(repaired(official.reference)[None], official.evolution)
     assert checks.sum_rules[0] < 1e-9
     assert checks.least[0] > -0.01  # NNPDF3.1 was not asked to keep partons positive
     assert (checks.arc_lengths > 1.0 - 1e-6).all()
@@ -255,12 +292,12 @@ def test_law_is_nearly_within_the_rules(official):
     ],
 )
 def test_refusals(official, kind, change, message):
-    xf = np.repeat(official.law[None], 3, axis=0)
+    xf = np.repeat(official.reference[None], 3, axis=0)
     with pytest.raises(ValueError, match=message):
         pdf_fit.evaluate(kind, change(xf), {"data": official})
 
 
 def test_negative_partons_are_refused(official):
-    xf = np.repeat(repaired(official.law)[None], 3, axis=0)
+    xf = np.repeat(repaired(official.reference)[None], 3, axis=0)
     with pytest.raises(ValueError, match=r"a parton of replica 0 has x f = -0\.00"):
         pdf_fit.evaluate("replicas", {"xf": xf}, {"data": official})

@@ -32,6 +32,9 @@ Weights = list[NDArray[np.float32]]
 Progress = Callable[[int, NDArray[np.float64], NDArray[np.float64]], None]
 """Called now and then with the epoch and each replica's training and validation chi2 per point."""
 
+Forms = tuple[QuadraticForm, QuadraticForm]
+"""chi2 of one replica's training and validation values."""
+
 _CHUNK = 1000
 """Epochs in one call of the compiled graph; progress is reported in between."""
 
@@ -183,8 +186,9 @@ class NeuralEngine:
             and self.data.rank == data.rank
         )
 
-    def _arrays(self, replicas: Sequence[Replica]) -> dict[str, NDArray[Any]]:
-        forms = [replica.forms(self.data) for replica in replicas]
+    def _arrays(
+        self, replicas: Sequence[Replica], forms: Sequence[Forms]
+    ) -> dict[str, NDArray[Any]]:
         training, validation = (
             _padded([pair[i] for pair in forms], self.data.rank) for i in (0, 1)
         )
@@ -414,8 +418,11 @@ class NeuralEngine:
         if not 1 <= len(replicas) <= self.size:
             raise ValueError(f"{len(replicas)} replicas are given, room is for 1 to {self.size}")
         tf, s, size = backend.tensorflow(), self.settings, self.size
-        filled = [replicas[i % len(replicas)] for i in range(size)]
-        constants = {name: tf.constant(value) for name, value in self._arrays(filled).items()}
+        forms = [replica.forms(self.data) for replica in replicas]
+        places = [i % len(replicas) for i in range(size)]
+        filled = [replicas[i] for i in places]
+        arrays = self._arrays(filled, [forms[i] for i in places])
+        constants = {name: tf.constant(value) for name, value in arrays.items()}
         for variable, value in zip(self._weights, self.first_weights(filled), strict=True):
             variable.assign(value)
         for variable, value in zip(self._optimizer.variables, self._slots, strict=True):
@@ -449,36 +456,32 @@ class NeuralEngine:
                 (b.numpy() for b in best), (w.numpy() for w in self._weights), strict=True
             )
         ]
-        return list(self._results(replicas, kept, when, last, np.concatenate(history)))
+        return list(self._results(replicas, forms, kept, when, last, np.concatenate(history)))
 
     def _results(
         self,
         replicas: Sequence[Replica],
+        forms: Sequence[Forms],
         kept: Weights,
         when: Any,
         last: Any,
         history: NDArray[np.float64],
     ) -> Iterator[NeuralFit]:
         every = self.settings.validate_every
-        for r, replica in enumerate(replicas):
+        for r, (replica, (fitted, left)) in enumerate(zip(replicas, forms, strict=True)):
             weights = [w[r] for w in kept]
             f = distributions(weights, self.settings, replica, self.data.x)
             count = int(last[r]) // every
             flat = f.reshape(1, -1)
+            z = np.concatenate([flat, self.data.ratios(flat)], axis=1)[0]
             yield NeuralFit(
                 number=replica.number,
                 weights=weights,
                 f=f,
                 epochs=int(last[r]),
                 best_epoch=int(when[r]),
-                training=float(
-                    self.data.chi2(flat, replica.training, replica.values)[0]
-                    / len(replica.training)
-                ),
-                validation=float(
-                    self.data.chi2(flat, replica.validation, replica.values)[0]
-                    / max(len(replica.validation), 1)
-                ),
+                training=fitted.per_point(z),
+                validation=left.per_point(z),
                 positivity=bool(
                     self.constraints.positivity_penalty(flat)[0] < POSITIVITY_THRESHOLD
                 ),

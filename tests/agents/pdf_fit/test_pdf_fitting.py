@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hepgym.agents.pdf_fit import FitFolder, fit, fit_plan, fitting
+from hepgym.agents.pdf_fit import FitFolder, FittedReplica, fit, fit_plan, fitting
 from hepgym.datasets.parton_distributions.sum_rules import sum_rules
 
 SETS = ("SLAC-p", "NMC-dp", "HERA-CC-em", "HERA-CC-ep")
 SHORT = {
-    "epochs": 300,
+    "epochs": 400,
     "units": (6, 5),
     "validate_every": 5,
     "threshold": 1e6,
-    "positivity": 1e5,
-    "positivity_end": 1e6,
+    "positivity": 1e6,
+    "positivity_end": 1e7,
 }
 
 
@@ -189,6 +189,44 @@ def test_closure_universes_share_the_law():
     chi2 = noise @ np.linalg.solve(problems["L1"].data.covariance, noise) / len(noise)
     # some hundred points: five standard deviations
     assert chi2 == pytest.approx(1.0, abs=5 * np.sqrt(2 / len(noise)))
+
+
+def test_closure_fits_go_on_until_enough_replicas_are_acceptable(tmp_path, monkeypatch):
+    """Replicas 2 and 5 violate positivity: 7 are fitted for 5, each of them once."""
+    from hepgym.agents.pdf_fit import methodology
+
+    asked: list[int] = []
+
+    def made_up(plan, numbers, tell=None):
+        asked.extend(numbers)
+        return [
+            FittedReplica(
+                number=number,
+                f=np.full((9, 50), float(number)),
+                parameters=np.zeros(1, np.float32),
+                history=np.zeros((0, 3)),
+                epochs=1,
+                best_epoch=1,
+                training=1.0,
+                validation=1.0,
+                experimental=1.0,
+                positivity=number not in bad,
+                integrability=0.0,
+                arc_length=np.ones(9),
+                seconds=0.0,
+            )
+            for number in numbers
+        ]
+
+    monkeypatch.setattr(fitting, "fit_piece", made_up)
+    bad = {2, 5}
+    arguments = {"settings": SHORT, "sets": SETS, "batch": 1}
+    found = methodology.closure_fits(tmp_path / "some", 1, 5, **arguments)
+    assert asked == [1, 2, 3, 4, 5, 6, 7]
+    assert found.replicas[0, :, 0, 0].tolist() == [1, 3, 4, 6, 7]
+    bad = set(range(20))
+    with pytest.raises(ValueError, match=r"of 10 replicas in .* only 0 are positive"):
+        methodology.closure_fits(tmp_path / "none", 1, 5, **arguments)
 
 
 def test_k_fold_loss_refuses():
