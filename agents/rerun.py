@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from .players import package
 
 def how(task: Task, manifest: Manifest, attachments: Path) -> str | None:
     """Say how an entry can be run; see `Runner.how`."""
-    way: str | None = _family(task).how(task, manifest, attachments)
+    module = _family(task)
+    way: str | None = None if module is None else module.how(task, manifest, attachments)
     return way
 
 
@@ -28,7 +30,10 @@ def run(
     seed: int = 0,
 ) -> Mapping[str, NDArray[Any]]:
     """Run an entry's model or agent; see `Runner.run`."""
-    made: Mapping[str, NDArray[Any]] = _family(task).run(task, manifest, attachments, data, seed)
+    module = _family(task)
+    if module is None:
+        raise ValueError(f"entries of {task.id} cannot be run by the board yet")
+    made: Mapping[str, NDArray[Any]] = module.run(task, manifest, attachments, data, seed)
     return made
 
 
@@ -39,10 +44,15 @@ def comparable(
     data: Mapping[str, Any],
 ) -> Mapping[str, NDArray[Any]]:
     """Bring predictions into a form that can be compared; see `Runner.comparable`."""
-    form: Mapping[str, NDArray[Any]] = _family(task).comparable(manifest, predictions, data)
-    return form
+    module = _family(task)
+    return predictions if module is None else module.comparable(manifest, predictions, data)
 
 
 def _family(task: Task) -> Any:
-    """Import the module of the task's agents that has these functions."""
-    return importlib.import_module(f".{package(task)}.rerun", __package__)
+    """Import the module ``rerun`` of the task's agents, which has these functions, if it is there.
+
+    It is for one family of tasks: ``comparable`` does without the task.
+    """
+    name = f".{package(task)}.rerun"
+    found = importlib.util.find_spec(name, __package__)
+    return None if found is None else importlib.import_module(name, __package__)

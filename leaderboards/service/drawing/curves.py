@@ -57,31 +57,42 @@ class Curves(BaseModel):
     resampled: list[float] = []
 
 
-class Drawer(Protocol):
-    """What a module of this package holds."""
+class EntryDrawer(Protocol):
+    """What a module of this package that draws entries holds."""
 
     def entry_curves(self, task: Task, submission: Submission, data: Any) -> Curves:
         """Histograms of an entry on the task's test data."""
         ...
+
+
+class DatasetDrawer(Protocol):
+    """What a module of this package that draws datasets holds."""
 
     def dataset_curves(self, dataset_id: str) -> Curves:
         """Histograms that show what a dataset is made of."""
         ...
 
 
-_DRAWERS = {"jet_grooming": ".jets"}
+_DRAWERS = {
+    "jet_grooming": ".jets",
+    "jet_domains": ".domains",
+    "unweighting": ".surrogates",
+    "vegas_sampling": ".integrators",
+}
 _DATASETS = {"jets": ".jets"}
 
 
-def drawer(task: Task) -> Drawer | None:
+def drawer(task: Task) -> EntryDrawer | None:
     """Find the module that draws a task's entries, by the name of its score module."""
-    return _load(_DRAWERS.get(task.score))
+    name = _DRAWERS.get(task.score)
+    return None if name is None else cast(EntryDrawer, _load(name))
 
 
-def dataset_drawer(dataset_id: str) -> Drawer | None:
+def dataset_drawer(dataset_id: str) -> DatasetDrawer | None:
     """Find the module that draws a dataset, by the first part of its id."""
-    return _load(_DATASETS.get(dataset_id.partition("/")[0]))
+    name = _DATASETS.get(dataset_id.partition("/")[0])
+    return None if name is None else cast(DatasetDrawer, _load(name))
 
 
-def _load(name: str | None) -> Drawer | None:
-    return None if name is None else cast(Drawer, importlib.import_module(name, __package__))
+def _load(name: str) -> Any:
+    return importlib.import_module(name, __package__)

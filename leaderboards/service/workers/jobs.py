@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from ...board import Board, Entry
+from ...board import SHIPPED_BOARDS, Board, Entry
 from ...bootstrap import Estimate
 from ...submission import Submission, evaluate_predictions, read_submission
 from ...tasks import Task, load_test_data
@@ -56,6 +56,26 @@ class Context:
     runner: Runner | None
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What is to be done in a process of its own.
+
+    Attributes
+    ----------
+    work
+        The job.
+    limits
+        What it may use.
+    reads, writes
+        Files and folders that it may read, and folders that it may change, besides its own.
+    """
+
+    work: Work
+    limits: Limits
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
+
+
 class JobError(ValueError):
     """A job cannot be done, and trying again would not help."""
 
@@ -63,7 +83,7 @@ class JobError(ValueError):
 class Kind(Protocol):
     """The two halves of a kind of job."""
 
-    def prepare(self, context: Context, claim: Claim) -> tuple[Work, Limits] | None:
+    def prepare(self, context: Context, claim: Claim) -> Prepared | None:
         """Say what to do in a process of its own; None if nothing is to be done there."""
         ...
 
@@ -84,8 +104,17 @@ def make_context(settings: ServiceSettings, database: Database) -> Context:
 
 @functools.lru_cache(maxsize=_KEPT_LOADED)
 def _test_data(task_id: str) -> dict[str, Any]:
-    """Official data, loaded once by the worker; the processes of its jobs share the memory."""
-    return load_test_data(find_task(task_id))
+    """Official data, loaded once by the worker; the processes of its jobs share the memory.
+
+    A shipped entry is scored with them: what numba compiles for that is there for all jobs, which
+    may not write it down themselves.
+    """
+    data = load_test_data(find_task(task_id))
+    board = Board(task_id, SHIPPED_BOARDS, shipped=None)
+    best = board.best()
+    if best is not None:
+        board.recompute(best, data)
+    return data
 
 
 def scratch(context: Context, claim: Claim) -> Path:
@@ -96,7 +125,7 @@ def scratch(context: Context, claim: Claim) -> Path:
 class ScoreJob:
     """Recompute the score of a submission and put it on its board."""
 
-    def prepare(self, context: Context, claim: Claim) -> tuple[Work, Limits] | None:
+    def prepare(self, context: Context, claim: Claim) -> Prepared | None:
         """Verify the submission against a board of its own."""
         with context.database.read() as session:
             row = session.get(Handed, claim.subject)
@@ -115,7 +144,7 @@ class ScoreJob:
             board = Board(task_id, Path("board"), shipped=None)
             return {"entry": board.add(submission, data).id}
 
-        return work, context.settings.limits
+        return Prepared(work, context.settings.limits, reads=(folder,))
 
     def finish(self, context: Context, session: Session, claim: Claim, outcome: Outcome) -> None:
         """Move the entry to the real board, and have it drawn and run."""
@@ -158,7 +187,7 @@ class ScoreJob:
 class DrawJob:
     """Draw the figures of an entry and its histograms."""
 
-    def prepare(self, context: Context, claim: Claim) -> tuple[Work, Limits] | None:
+    def prepare(self, context: Context, claim: Claim) -> Prepared | None:
         """Draw into the working folder."""
         task, entry = _entry(context, claim.subject)
         submission = _stored(context, entry)
@@ -167,7 +196,7 @@ class DrawJob:
         def work() -> dict[str, Any]:
             return draw(task, submission, data, Path("drawn"))
 
-        return work, context.settings.limits
+        return Prepared(work, context.settings.limits)
 
     def finish(self, context: Context, session: Session, claim: Claim, outcome: Outcome) -> None:
         """Put the files beside the boards."""
@@ -184,7 +213,7 @@ class DrawJob:
 class DatasetJob:
     """Draw the histograms of a dataset."""
 
-    def prepare(self, context: Context, claim: Claim) -> tuple[Work, Limits] | None:
+    def prepare(self, context: Context, claim: Claim) -> Prepared | None:
         """Histogram the test split."""
 
         def work() -> dict[str, Any]:
@@ -192,7 +221,7 @@ class DatasetJob:
             curves = Curves() if own is None else own.dataset_curves(claim.subject)
             return curves.model_dump()
 
-        return work, context.settings.limits
+        return Prepared(work, context.settings.limits)
 
     def finish(self, context: Context, session: Session, claim: Claim, outcome: Outcome) -> None:
         """Put the histograms beside the boards."""
@@ -210,7 +239,7 @@ class DatasetJob:
 class RerunJob:
     """Run an entry's model on the public test set and compare its predictions."""
 
-    def prepare(self, context: Context, claim: Claim) -> tuple[Work, Limits] | None:
+    def prepare(self, context: Context, claim: Claim) -> Prepared | None:
         """Run it and count how many predictions are the same."""
         task, entry = _entry(context, claim.subject)
         runner = context.runner
@@ -223,7 +252,7 @@ class RerunJob:
         def work() -> dict[str, Any]:
             return _run_again(runner, task, submission, attachments, data)
 
-        return work, context.settings.model_limits
+        return Prepared(work, context.settings.model_limits, reads=(attachments,))
 
     def finish(self, context: Context, session: Session, claim: Claim, outcome: Outcome) -> None:
         """Write the outcome into the entry's checks."""
@@ -244,7 +273,7 @@ class RerunJob:
 class RefreshJob:
     """Generate fresh events for a task, and have every entry that can be run play them."""
 
-    def prepare(self, context: Context, claim: Claim) -> tuple[Work, Limits] | None:
+    def prepare(self, context: Context, claim: Claim) -> Prepared | None:
         """Generate the events."""
         task = find_task(claim.payload["task"])
         seed, size = int(claim.payload["seed"]), int(claim.payload["size"])
@@ -256,7 +285,7 @@ class RefreshJob:
             fresh_events.generate(task, seed, size, folder)
             return {}
 
-        return work, context.settings.model_limits
+        return Prepared(work, context.settings.model_limits, writes=(folder,))
 
     def finish(self, context: Context, session: Session, claim: Claim, outcome: Outcome) -> None:
         """Queue a run of each entry, and first a re-run of those that had none."""
@@ -279,7 +308,7 @@ class RefreshJob:
 class FreshJob:
     """Score an entry's model on the events of a refresh."""
 
-    def prepare(self, context: Context, claim: Claim) -> tuple[Work, Limits] | None:
+    def prepare(self, context: Context, claim: Claim) -> Prepared | None:
         """Run the model on the fresh events, if it gives its own predictions on the public ones."""
         payload = claim.payload
         task, entry = _entry(context, f"{payload['task']}/{payload['entry']}")
@@ -303,7 +332,7 @@ class FreshJob:
             score = evaluate_predictions(task, entry.predictions.kind, predictions, data)
             return {"rerun": own, "metrics": _plain_metrics(score.metrics())}
 
-        return work, context.settings.model_limits
+        return Prepared(work, context.settings.model_limits, reads=(attachments, folder))
 
     def finish(self, context: Context, session: Session, claim: Claim, outcome: Outcome) -> None:
         """Write the score into the entry's checks."""

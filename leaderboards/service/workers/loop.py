@@ -19,7 +19,7 @@ from ..storage import queue
 from ..storage.database import Database
 from ..storage.handing_in import upload_folder
 from ..storage.queue import Claim, ClaimLostError
-from . import sandbox
+from . import fence, sandbox
 from .housekeeping import tidy
 from .jobs import KINDS, Context, JobError, make_context, scratch
 from .sandbox import Outcome
@@ -92,7 +92,7 @@ def work(
     # No connection is kept open: this process forks.
     database = Database(settings.database_url, pooled=False)
     context = make_context(settings, database)
-    log_event(_LOG, "worker started", worker=name)
+    log_event(_LOG, "worker started", worker=name, fenced_in=fence.version() > 0)
     ended = 0
     tidied = time.monotonic()
     while not stop.wanted:
@@ -161,11 +161,12 @@ def _run(context: Context, claim: Claim, stop: Stop) -> Outcome:
         return Outcome("failed", {}, " ".join(str(error).split())[:500], 0.0)
     if prepared is None:
         return Outcome("done", {}, "", 0.0)
-    own_work, limits = prepared
     return sandbox.run(
-        own_work,
+        prepared.work,
         scratch(context, claim),
-        limits,
+        prepared.limits,
+        reads=prepared.reads,
+        writes=prepared.writes,
         keep_going=_keep_going(context, claim, stop),
     )
 

@@ -1,8 +1,10 @@
-"""One job in a process of its own: limited, without network if asked for, killed with its worker.
+"""One job in a process of its own: limited, fenced in, without network, killed with its worker.
 
-Linux does the work: ``setrlimit`` for CPU, memory and file size, a seccomp filter that lets no
-socket be made, and a signal that the kernel sends when the worker dies. Elsewhere the limits of
-POSIX hold, and jobs that must have no network are refused.
+Linux does the work: ``setrlimit`` for CPU, memory and files, a seccomp filter that lets no socket
+be made, Landlock for the file system (see ``fence``), and a signal that the kernel sends when the
+worker dies. The job has no open files of the worker, nothing of its environment that is not named
+here, and a folder of its own as home and for temporary files. Elsewhere the limits of POSIX hold,
+and jobs that must have no network are refused.
 """
 
 from __future__ import annotations
@@ -16,15 +18,18 @@ import resource
 import signal
 import struct
 import sys
+import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from ....datasets.catalogue import data_folder
 from ...untrusted import SubmissionError
 from ..settings import Limits
+from . import fence
 
 RESULT_FILE = "result.json"
 OUTPUT_FILE = "output.txt"
@@ -39,6 +44,31 @@ _DENY = 0x00050000 | errno.EPERM
 # Architecture: its audit number, and the numbers of the calls socket and io_uring_setup.
 _CALLS = {"x86_64": (0xC000003E, (41, 425)), "aarch64": (0xC00000B7, (198, 425))}
 _X32_BIT = 0x40000000
+
+_KEPT_VARIABLES = frozenset(
+    {
+        "KERAS_BACKEND",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "LD_LIBRARY_PATH",
+        "MKL_NUM_THREADS",
+        "MPLBACKEND",
+        "NUMBA_CACHE_DIR",
+        "NUMBA_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "PATH",
+        "TF_CPP_MIN_LOG_LEVEL",
+        "TF_NUM_INTEROP_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TZ",
+        "VIRTUAL_ENV",
+    }
+)
+"""What a job sees of the worker's environment: no token, no password of a database."""
+
+_OPEN_FILES = 256
 
 Work = Callable[[], dict[str, Any]]
 
@@ -77,6 +107,8 @@ def run(
     folder: Path,
     limits: Limits,
     *,
+    reads: Sequence[Path] = (),
+    writes: Sequence[Path] = (),
     network: bool = False,
     keep_going: Callable[[], bool] = lambda: True,
     poll_s: float = 0.02,
@@ -91,6 +123,8 @@ def run(
         Empty working folder of the job. Its output goes there.
     limits
         What it may use.
+    reads, writes
+        Files and folders that it may read, and folders that it may change, besides its own.
     network
         Whether it may use the network.
     keep_going
@@ -112,7 +146,7 @@ def run(
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        _be_the_job(work, folder, limits, network, parent)
+        _be_the_job(work, folder, limits, (reads, writes), network, parent)
     stopped: Literal["limit", "abandoned"] | None = None
     while True:
         pid, status, usage = os.wait4(child, os.WNOHANG)
@@ -165,10 +199,15 @@ def _read_result(folder: Path, seconds: float) -> Outcome:
     return Outcome(kind, value, reason, seconds)
 
 
-def _be_the_job(work: Work, folder: Path, limits: Limits, network: bool, parent: int) -> NoReturn:
+_Paths = tuple[Sequence[Path], Sequence[Path]]
+
+
+def _be_the_job(
+    work: Work, folder: Path, limits: Limits, paths: _Paths, network: bool, parent: int
+) -> NoReturn:
     """Do the job and leave; never return into the worker's code."""
     try:
-        _confine(folder, limits, network, parent)
+        _confine(folder, limits, paths, network, parent)
         try:
             _answer(folder, "done", work())
         except SubmissionError as error:
@@ -196,8 +235,9 @@ def _answer(folder: Path, kind: str, value: dict[str, Any] | None = None, reason
     fresh.replace(folder / RESULT_FILE)
 
 
-def _confine(folder: Path, limits: Limits, network: bool, parent: int) -> None:
+def _confine(folder: Path, limits: Limits, paths: _Paths, network: bool, parent: int) -> None:
     os.setsid()
+    os.umask(0o077)
     if sys.platform == "linux":
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -206,19 +246,62 @@ def _confine(folder: Path, limits: Limits, network: bool, parent: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     output = os.open(folder / OUTPUT_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for stream in (1, 2):
         os.dup2(output, stream)
-    sys.stdout = sys.stderr = os.fdopen(output, "w", buffering=1)
+    os.closerange(3, max(4096, output + 1))
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    reads, writes = ([path.absolute() for path in some] for some in paths)
+    folder = folder.absolute()
     os.chdir(folder)
+    reads += _clean_environment(folder)
     mb = 1_000_000
     # The kernel warns with SIGXCPU at the first limit and kills at the second.
     _limit(resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 2)
     _limit(resource.RLIMIT_DATA, limits.memory_mb * mb)
     _limit(resource.RLIMIT_FSIZE, limits.file_mb * mb)
     _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     os.nice(5)
+    if sys.platform == "linux":
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    if fence.version():
+        _compile_in_memory()
+        fence.close(reads, [folder, *writes])
     if not network:
         _deny_network()
+
+
+def _clean_environment(folder: Path) -> list[Path]:
+    """Leave what is needed to run, with the job's own folder as home and for temporary files.
+
+    Returns the folders of caches and data that it may read.
+    """
+    fonts = os.environ.get("MPLCONFIGDIR") or str(Path("~/.cache/matplotlib").expanduser())
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES}
+    kept |= {"HEPGYM_DATA": str(data_folder().absolute()), "MPLCONFIGDIR": fonts}
+    os.environ.clear()
+    os.environ.update(kept, HOME=str(folder), TMPDIR=str(folder))
+    tempfile.tempdir = str(folder)
+    shared = ("HEPGYM_DATA", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")
+    return [Path(kept[name]) for name in shared if name in kept]
+
+
+def _compile_in_memory() -> None:
+    """Let numba read compiled code from beside the modules without adding to it, or it would fail.
+
+    A job that could write there would decide what the next one runs.
+    """
+    caching: Any = sys.modules.get("numba.core.caching")
+    if caching is None:
+        return
+
+    def do_nothing(*_: object) -> None:
+        """Write no file."""
+
+    caching.FunctionCache.save_overload = do_nothing
+    for locator in caching._CacheLocator.__subclasses__():
+        locator.ensure_cache_path = do_nothing
 
 
 def _limit(what: int, soft: int, hard: int | None = None) -> None:
@@ -251,7 +334,6 @@ def _deny_network() -> None:
     program.append((leave, 0, 0, _ALLOW))
     packed = b"".join(struct.pack("HBBI", *line) for line in program)
     code = ctypes.create_string_buffer(packed)
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     wanted = _Filter(len(program), ctypes.addressof(code))
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(wanted))
 

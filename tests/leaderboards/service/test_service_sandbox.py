@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
 from hepgym.leaderboards.service.settings import Limits
-from hepgym.leaderboards.service.workers import sandbox
+from hepgym.leaderboards.service.workers import fence, sandbox
 from hepgym.leaderboards.untrusted import SubmissionError
 
 pytestmark = pytest.mark.skipif(
@@ -146,7 +149,7 @@ def test_a_job_dies_with_its_worker(tmp_path):
             time.sleep(60)
 
         (tmp_path / "job").mkdir()
-        sandbox.run(work, tmp_path / "job", LIMITS)
+        sandbox.run(work, tmp_path / "job", LIMITS, writes=[tmp_path])
         os._exit(0)
     end = time.monotonic() + 10.0
     while not (tmp_path / "pid").exists() and time.monotonic() < end:
@@ -166,6 +169,148 @@ def test_a_forged_result_is_a_crash(tmp_path):
         os._exit(0)
 
     assert run(work, tmp_path).kind == "crashed"
+
+
+def test_a_job_has_no_open_file_and_no_secret_of_its_worker(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEPGYM_TOKEN", "hepgym_secret")
+    monkeypatch.setenv("HEPGYM_DATABASE", "postgresql://user:password@host/name")
+
+    with (tmp_path / "open").open("w") as secret:
+        number = secret.fileno()
+        assert number > 2
+
+        def work():
+            try:
+                os.write(number, b"x")
+            except OSError as error:
+                return {"errno": error.errno, "variables": dict(os.environ)}
+            return {"errno": 0, "variables": {}}
+
+        (tmp_path / "job").mkdir()
+        found = run(work, tmp_path / "job").value
+    assert found["errno"] == errno.EBADF
+    assert "secret" not in str(found["variables"])
+    assert "password" not in str(found["variables"])
+    assert found["variables"]["HOME"] == found["variables"]["TMPDIR"] == str(tmp_path / "job")
+
+
+def test_temporary_files_are_in_the_own_folder_and_nobody_elses(tmp_path):
+    def work():
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            return {"file": file.name, "mode": os.stat(file.name).st_mode & 0o077}
+
+    tempfile.gettempdir()
+    found = run(work, tmp_path).value
+    assert found["file"].startswith(str(tmp_path))
+    assert found["mode"] == 0
+
+
+def test_open_files_are_limited(tmp_path):
+    def work():
+        try:
+            return {"count": len([open(os.devnull) for _ in range(1000)])}
+        except OSError as error:
+            return {"errno": error.errno}
+
+    assert run(work, tmp_path).value == {"errno": errno.EMFILE}
+
+
+fenced = pytest.mark.skipif(not fence.version(), reason="the kernel has no Landlock")
+
+
+@fenced
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        lambda outside: (outside / "file").read_text(),
+        lambda outside: (outside / "file").write_text("changed"),
+        lambda outside: os.truncate(outside / "file", 0),
+        lambda outside: (outside / "new").write_text("new"),
+        lambda outside: os.listdir(outside),
+        lambda outside: (outside / "file").unlink(),
+        lambda outside: os.rename("own", outside / "moved"),
+        lambda outside: os.link(outside / "file", "linked"),
+        # What a worker copies from the folder of a job must not lead elsewhere, or nowhere.
+        lambda outside: os.symlink(outside / "file", "link"),
+        lambda outside: os.mkfifo("pipe"),
+        lambda outside: Path(f"/proc/{os.getppid()}/environ").read_text(),
+        lambda outside: (Path(fence.__file__).parent / "planted.py").write_text(""),
+        lambda outside: subprocess.run(["cat", outside / "file"], check=True),
+    ],
+)
+def test_a_job_sees_no_file_of_others(tmp_path, forbidden):
+    outside, own = tmp_path / "outside", tmp_path / "job"
+    outside.mkdir()
+    own.mkdir()
+    (outside / "file").write_text("secret")
+
+    def work():
+        Path("own").write_text("mine")
+        try:
+            forbidden(outside)
+        except (OSError, subprocess.CalledProcessError) as error:
+            return {"refused": type(error).__name__}
+        return {"refused": ""}
+
+    assert run(work, own).value["refused"] in ("PermissionError", "OSError", "CalledProcessError")
+    assert [one.name for one in outside.iterdir()] == ["file"]
+    assert (outside / "file").read_text() == "secret"
+
+
+@fenced
+def test_a_job_reads_its_input_and_writes_where_it_may(tmp_path):
+    folders = {name: tmp_path / name for name in ("job", "given", "shared")}
+    for folder in folders.values():
+        folder.mkdir()
+    (folders["given"] / "file").write_text("input")
+
+    def work():
+        text = (folders["given"] / "file").read_text()
+        (folders["shared"] / "file").write_text(text)
+        try:
+            (folders["given"] / "file").write_text("changed")
+        except PermissionError:
+            return {"text": text}
+        return {}
+
+    outcome = run(work, folders["job"], reads=[folders["given"]], writes=[folders["shared"]])
+    assert outcome.value == {"text": "input"}
+    assert (folders["shared"] / "file").read_text() == "input"
+
+
+@fenced
+@pytest.mark.skipif(fence.version() < 6, reason="Linux 6.12 keeps signals in")
+def test_a_job_cannot_end_its_worker(tmp_path):
+    def work():
+        try:
+            os.kill(os.getppid(), signal.SIGTERM)
+        except PermissionError:
+            return {"refused": True}
+        return {"refused": False}
+
+    assert run(work, tmp_path).value == {"refused": True}
+
+
+@fenced
+def test_what_numba_has_not_compiled_yet_is_compiled_in_memory(tmp_path):
+    """It would fail where it cannot write beside the module."""
+    import importlib.util
+
+    source = tmp_path / "module" / "kernel_of_a_test.py"
+    source.parent.mkdir()
+    source.write_text("import numba\n\n@numba.njit(cache=True)\ndef twice(x):\n    return 2 * x\n")
+    spec = importlib.util.spec_from_file_location("kernel_of_a_test", source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "job").mkdir()
+    outcome = run(lambda: {"value": module.twice(21)}, tmp_path / "job")
+    assert outcome.value == {"value": 42}
+    assert not list(source.parent.rglob("*.nbc"))
+
+
+def test_without_the_kernels_help_jobs_still_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(fence, "version", lambda: 0)
+    assert run(lambda: {"value": 1}, tmp_path).value == {"value": 1}
 
 
 def alive(pid: int) -> bool:
