@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..parameters import make
 from .base import Events, Integration, Iteration, Sampler
 from .flow import FlowSampler
 from .peers import Lepage, MadSpace, VegasFlow
+from .steered import Steered
 from .vegas import Plain, Vegas
 from .vegas_plus import VegasPlus
 from .vegas_tf import VegasTensorFlow
@@ -21,6 +23,7 @@ __all__ = [
     "MadSpace",
     "Plain",
     "Sampler",
+    "Steered",
     "Vegas",
     "VegasFlow",
     "VegasPlus",
@@ -36,6 +39,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
         VegasPlus,
         VegasTensorFlow,
         FlowSampler,
+        Steered,
         Lepage,
         VegasFlow,
         MadSpace,
@@ -64,11 +68,4 @@ def make_sampler(name: str, **parameters: Any) -> Sampler:
         If there is no such sampler or parameter, a value is out of range, or a package that the
         sampler needs is not installed.
     """
-    if name not in SAMPLERS:
-        raise ValueError(f"there is no sampler {name!r}; choose one of {', '.join(SAMPLERS)}")
-    known = [field.name for field in SAMPLERS[name].parameter_fields()]
-    for parameter in parameters:
-        if parameter not in known:
-            choices = f"its parameters are {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"sampler {name} has no parameter {parameter!r}; {choices}")
-    return SAMPLERS[name](**parameters)
+    return make("sampler", SAMPLERS, name, parameters)

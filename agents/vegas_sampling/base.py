@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -140,6 +141,11 @@ class Sampler(Parameterised, abc.ABC):
     """
 
     summary: str
+
+    @property
+    def fingerprint(self) -> str:
+        """What a result depends on besides the parameters, in a few characters; mostly nothing."""
+        return ""
 
     @abc.abstractmethod
     def integrate(
@@ -311,16 +317,18 @@ def combine(rows: Sequence[tuple[int, float, float]], weighting: str) -> tuple[f
         Not-a-number, not-a-number and 0 if there is no row.
     """
     if not rows:
-        return np.nan, np.nan, 0.0
-    calls, estimates, errors = np.array(rows, dtype=np.float64).T
-    by_error = weighting == "error" and bool((errors > 0.0).all())
-    weights = errors**-2 if by_error else calls
-    weights = weights / weights.sum()
-    estimate = float(weights @ estimates)
-    error = float(np.sqrt(weights**2 @ errors**2))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(estimates == estimate, 0.0, ((estimates - estimate) / errors) ** 2)
-    return estimate, error, float(terms.sum())
+        return math.nan, math.nan, 0.0
+    # Plain numbers: arrays of so few are slower, and this is done after every iteration.
+    by_error = weighting == "error" and all(error > 0.0 for _, _, error in rows)
+    weights = [error**-2 if by_error else float(calls) for calls, _, error in rows]
+    whole = math.fsum(weights)
+    estimate = math.fsum(w * row[1] for w, row in zip(weights, rows, strict=True)) / whole
+    error = math.sqrt(math.fsum((w * row[2]) ** 2 for w, row in zip(weights, rows, strict=True)))
+    chi2 = 0.0
+    for _, one, own_error in rows:
+        if one != estimate:
+            chi2 += ((one - estimate) / own_error) ** 2 if own_error else math.inf
+    return estimate, error / whole, chi2
 
 
 def checked_points(points: ArrayLike, dim: int) -> NDArray[np.float64]:

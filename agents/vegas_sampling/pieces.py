@@ -89,7 +89,7 @@ class Workplace:
 
 def chunk_count(calls: int) -> int:
     """Give the number of chunks of an iteration; it depends on the number of calls alone."""
-    return int(np.clip(-(-calls // CALLS_PER_CHUNK), 1, MAX_CHUNKS))
+    return min(max(-(-calls // CALLS_PER_CHUNK), 1), MAX_CHUNKS)
 
 
 def even_cuts(total: int, parts: int) -> NDArray[np.int64]:

@@ -17,6 +17,9 @@ from ...leaderboards.tasks import Task, load_test_data
 from ..players import AgentCard, Comparison, Order, Outcome, Progress
 from . import SAMPLERS, make_sampler
 from .playing import Plan, make_plan, play, score
+from .policies import policy_file
+from .policies.learning import LEARNERS, learn
+from .steered import Steered
 
 TITLE = "Monte Carlo integration"
 
@@ -29,11 +32,15 @@ _SHIPPED: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def cards() -> list[AgentCard]:
-    """Every sampler."""
-    return [
+    """Every sampler, and every policy that can be trained."""
+    samplers = [
         # Not made: some need packages that are not installed.
         AgentCard(name, kind.summary, {one.name: one.default for one in kind.parameter_fields()})
         for name, kind in SAMPLERS.items()
+    ]
+    return samplers + [
+        AgentCard(name, f"policy={name}: {learner.summary}", learner.defaults())
+        for name, learner in LEARNERS.items()
     ]
 
 
@@ -41,12 +48,11 @@ def run(task: Task, order: Order, progress: Progress) -> Outcome:
     """Play the suite of integrands; arguments and errors as for `players.Player.run`.
 
     Besides the sampler's parameters the settings ``integrands``, ``budgets`` and ``seeds`` say what
-    is played.
+    is played. The name of a policy that learns stands for the sampler "policy" with it.
     """
-    if order.model:
-        raise ValueError("--model is for agents that were trained before, not for integrators")
     suite = load_test_data(task)["integrands"]
-    plan = make_plan(suite, order.agent, **order.settings)
+    agent, settings = _sampler(order)
+    plan = make_plan(suite, agent, **settings)
     start = time.perf_counter()
     predictions = play(
         plan,
@@ -72,11 +78,29 @@ def train(
     preset: str | None,
     resume: bool,
 ) -> None:
-    """Refuse: integrators learn while they integrate, and every call counts."""
-    raise ValueError(
-        f"integrators of {task.id} learn while they integrate, and every call counts: use "
-        f"`hepgym run {task.id} --agent {agent}`"
-    )
+    """Train a policy of the game; arguments and errors as for `players.Player.train`."""
+    if agent in SAMPLERS:
+        raise ValueError(
+            f"{agent} learns while it integrates, and every call counts: use `hepgym run {task.id} "
+            f"--agent {agent}`; policies that are trained before are {', '.join(LEARNERS)}"
+        )
+    if preset is not None:
+        raise ValueError(f"{agent} has no presets: change its settings with --set")
+    learn(agent, folder, changes, resume=resume)
+
+
+def _sampler(order: Order) -> tuple[str, dict[str, Any]]:
+    """Name and settings of the sampler that an order means."""
+    if order.agent not in LEARNERS and order.agent != Steered.name:
+        if order.model:
+            raise ValueError("--model is for agents that were trained before, not for integrators")
+        return order.agent, dict(order.settings)
+    settings = dict(order.settings)
+    if order.agent in LEARNERS:
+        settings["policy"] = order.agent
+    if order.model:
+        settings["policy"] = str(policy_file(order.model))
+    return Steered.name, settings
 
 
 def compare(task: Task, progress: Progress) -> Comparison:

@@ -244,11 +244,13 @@ def _played(
 
 
 def _digest(plan: Plan) -> str:
-    """Names the files of one sampler, its parameters, seeds and last budget."""
+    """Name the files of one sampler, its parameters, model, seeds and last budget."""
     # The last budget is the one whose cell holds the sample.
     content: list[Any] = [plan.sampler, dict(plan.parameters), plan.seeds, plan.budgets[-1]]
     if plan.first_seed != 1:
         content.append(plan.first_seed)
+    if fingerprint := make_sampler(plan.sampler, **plan.parameters).fingerprint:
+        content.append(fingerprint)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 

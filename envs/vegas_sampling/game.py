@@ -158,6 +158,22 @@ def begin(episodes, row, budget, split, integrand, stream):  # type: ignore[no-u
     family.draw(uniforms, episodes.parameters[row])
     episodes.exact[row] = family.exact(episodes.parameters[row])
     episodes.stream[row] = stream
+    open_episode(episodes, row, budget)
+
+
+@kernel
+def open_episode(episodes, row, budget):  # type: ignore[no-untyped-def]
+    """Start an episode whose integrand is known: uniform grid, nothing spent.
+
+    Parameters
+    ----------
+    episodes
+        `Episodes`.
+    row
+        The episode.
+    budget
+        Calls of the integrand that it may spend.
+    """
     for i in range(MAX_DIM):
         for b in range(BINS + 1):
             episodes.edges[row, i, b] = b / BINS
@@ -335,15 +351,14 @@ def adapt(episodes, row, alpha):  # type: ignore[no-untyped-def]
     alpha
         Damping.
     """
-    episodes.statistics[row, _LAST_ALPHA] = alpha
+    note_refinement(episodes, row, alpha, 0.0)
     if episodes.iterations[row] == 0 or alpha == 0.0:
-        episodes.statistics[row, _MOVEMENT] = 0.0
         return
     dim = int(episodes.parameters[row, 1])
     edges = episodes.edges[row, :dim]
     before = edges.copy()
     refine(edges, episodes.weights[row, :dim], alpha)
-    episodes.statistics[row, _MOVEMENT] = distance(before, edges)
+    note_refinement(episodes, row, alpha, distance(before, edges))
 
 
 @kernel
@@ -363,8 +378,26 @@ def set_grid(episodes, row, logits):  # type: ignore[no-untyped-def]
     edges = episodes.edges[row, :dim]
     before = edges.copy()
     widths_from_logits(logits, edges)
-    episodes.statistics[row, _LAST_ALPHA] = 0.0
-    episodes.statistics[row, _MOVEMENT] = distance(before, edges)
+    note_refinement(episodes, row, 0.0, distance(before, edges))
+
+
+@kernel
+def note_refinement(episodes, row, alpha, movement):  # type: ignore[no-untyped-def]
+    """Write what the observation says about a change of the grid.
+
+    Parameters
+    ----------
+    episodes
+        `Episodes`.
+    row
+        The episode.
+    alpha
+        Damping; 0 if there is none.
+    movement
+        Mean absolute change of the logarithm of the bin widths.
+    """
+    episodes.statistics[row, _LAST_ALPHA] = alpha
+    episodes.statistics[row, _MOVEMENT] = movement
 
 
 @kernel

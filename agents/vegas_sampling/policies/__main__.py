@@ -1,4 +1,4 @@
-"""Commands of the game of VEGAS: search a linear policy, train a network, evaluate, limit, plot.
+"""Commands of the game of VEGAS: train policies, evaluate, limit, plot.
 
 Run:  python -m hepgym.agents.vegas_sampling.policies evaluate vegas geometric linear ppo
 """
@@ -9,38 +9,32 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ....envs.vegas_sampling.family import KINDS
 from ....envs.vegas_sampling.game import BINS
-from ...parameters import Parameters
-from . import POLICIES, make_policy
-from .cross_entropy import SearchSettings, search
+from . import POLICIES, make_policy, parse_policy
 from .evaluation import BUDGET, EPISODES, Evaluation, evaluate_policy
 from .figures import learning_curve
+from .learning import LEARNERS, learn
 from .limit import find_limit
-from .ppo import TrainingSettings, train
+
+_COMMANDS = {"search": "linear", "train": "ppo", "train-grid": "grid-network"}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command."""
     parser = argparse.ArgumentParser(prog="python -m hepgym.agents.vegas_sampling.policies")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, settings, words in (
-        ("search", SearchSettings, "search a linear policy by the cross-entropy method"),
-        ("train", TrainingSettings, "train a network by PPO (needs Stable-Baselines3)"),
-    ):
-        command = commands.add_parser(name, help=words)
+    for name, policy in _COMMANDS.items():
+        command = commands.add_parser(name, help=LEARNERS[policy].summary)
         command.add_argument("--output", type=Path, required=True, help="folder of the run")
-        for field in dataclasses.fields(settings):
-            option = f"--{field.name.replace('_', '-')}"
-            kind = type(field.default)
-            command.add_argument(option, type=kind, default=field.default, help="%(default)s")
+        for setting, default in LEARNERS[policy].defaults().items():
+            option = f"--{setting.replace('_', '-')}"
+            command.add_argument(option, type=type(default), default=default, help="%(default)s")
     command = commands.add_parser("evaluate", help="play held-out integrands")
     command.add_argument(
         "policy",
@@ -74,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
         elif name == "plot":
             learning_curve(options["folder"], options["output"])
         else:
-            _learn(name, options.pop("output"), options)
+            _learn(_COMMANDS[name], options.pop("output"), options)
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -82,52 +76,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _learn(name: str, output: Path, values: dict[str, Any]) -> None:
-    if name == "search":
-        settings = SearchSettings(**values)
-        with _bar("generations", settings.generations) as show:
-            policy: Any = search(settings, output, progress=show)
-        print(f"policy: {output / 'linear.json'}")
-    else:
-        training = TrainingSettings(**values)
-        with _bar("steps", training.steps) as show:
-            policy = train(training, output, progress=show)
-        print(f"policy: {output / 'ppo.npz'}")
-    split = "validation"
-    usual = evaluate_policy(make_policy("vegas"), budget=policy.origin["budget"], split=split)
-    _table([usual, evaluate_policy(policy, budget=policy.origin["budget"], split=split)])
-
-
-class _bar:  # noqa: N801 (used like a function)
-    """Show a bar with the numbers of the log."""
-
-    def __init__(self, unit: str, total: int) -> None:
-        self._bars = Progress(
-            TextColumn(unit),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[numbers]}"),
-            TimeRemainingColumn(),
-        )
-        self._task = self._bars.add_task(unit, total=total, numbers="")
-        self._total = total
-
-    def __enter__(self) -> Callable[[int, dict[str, float]], None]:
-        self._bars.start()
-        return self.show
-
-    def show(self, done: int, numbers: dict[str, float]) -> None:
-        shown = ("mean_difference", "elite_difference", "score", "validation_median")
-        words = "  ".join(f"{n} {numbers[n]:.3f}" for n in shown if n in numbers)
-        self._bars.update(self._task, completed=min(done, self._total), numbers=words)
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+    policy: Any = learn(name, output, values)
+    print(f"policy: {output / LEARNERS[name].files[0]}")
+    judged = {"budget": policy.origin["budget"], "split": "validation"}
+    _table([evaluate_policy(one, **judged) for one in (make_policy("vegas"), policy)])
 
 
 def _evaluate(
     policy: list[str], budget: int, episodes: int, split: str, seed: int, output: Path | None
 ) -> None:
-    policies = [_parsed(word) for word in policy]
+    policies = [parse_policy(word) for word in policy]
     evaluations = []
     for each in policies:
         evaluations.append(
@@ -150,16 +108,14 @@ def _limit(
 ) -> None:
     rows = []
     for number in bins:
-        with _bar("integrands", episodes) as show:
-            found = find_limit(
-                budget=budget,
-                episodes=episodes,
-                split=split,
-                seed=seed,
-                bins=number,
-                iterations=iterations,
-                progress=lambda done, _, show=show: show(done, {}),
-            )
+        found = find_limit(
+            budget=budget,
+            episodes=episodes,
+            split=split,
+            seed=seed,
+            bins=number,
+            iterations=iterations,
+        )
         expected, spread = found.expected()
         kinds = "  ".join(f"{kind} {value:.3f}" for kind, value in found.by_kind().items())
         middle = np.median(np.log10(found.deviation))
@@ -178,25 +134,6 @@ def _limit(
         if output is not None:
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(json.dumps(rows, indent=1) + "\n")
-
-
-def _parsed(word: str) -> Any:
-    """Make a policy from a word of the command line."""
-    if word.endswith(".json"):
-        return make_policy("linear", model=Path(word))
-    if word.endswith(".npz"):
-        return make_policy("ppo", model=Path(word))
-    name, _, rest = word.partition(":")
-    parameters: Parameters = {}
-    for part in rest.split(",") if rest else []:
-        key, equals, value = part.partition("=")
-        try:
-            parameters[key] = int(value) if value.lstrip("-").isdigit() else float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise ValueError(f"{part!r} in {word!r} must be PARAMETER=NUMBER")
-    return make_policy(name, None, **parameters)
 
 
 def _plain(evaluation: Evaluation) -> dict[str, Any]:
