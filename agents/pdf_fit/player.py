@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from ...datasets.parton_distributions.splits import FOLDS
 from ...envs.pdf_fit.neural import NeuralSettings
 from ...leaderboards.board import Board, Entry
+from ...leaderboards.scores.pdf_fit import data_score
 from ...leaderboards.submission import Submission, write_submission
 from ...leaderboards.tasks import Task, load_test_data, score_module
 from ..players import AgentCard, Comparison, Order, Outcome, Progress, side_by_side
@@ -27,6 +29,9 @@ TITLE = "Parton distributions"
 
 CLOSURE = "closure"
 """Kind of predictions of closure tests."""
+
+REFERENCE_LABEL = "NNPDF3.1 NLO (reference, no entry)"
+"""Column of the published set in comparisons."""
 
 _SUMMARIES = {
     "n3fit": "One network, many replicas in one graph, cross-validation (arXiv:2109.02653).",
@@ -87,8 +92,24 @@ def train(
 
 
 def compare(task: Task, progress: Progress) -> Comparison:
-    """Put the entries of the board side by side."""
-    return side_by_side(task)
+    """Put the entries of the board side by side; for real data with NNPDF3.1 as reference.
+
+    The reference is no entry: its sum of momenta lacks the photon's, and it was fitted to more data
+    than these.
+    """
+    entries = side_by_side(task)
+    if CLOSURE in task.kinds:
+        return entries
+    (official,) = load_test_data(task).values()
+    metrics = data_score({"xf": official.reference[None]}, official, resamples=2).metrics()
+    # One member: there is nothing to say of replicas, nor an error that comes from them.
+    meaningless = {"phi2", "replicas", "postfit"}
+    known = {name: f"{one.value:.4g}" for name, one in metrics.items() if name not in meaningless}
+    return replace(
+        entries,
+        columns=(*entries.columns, REFERENCE_LABEL),
+        rows=[(*row, known.get(row[0], "-")) for row in entries.rows],
+    )
 
 
 def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
