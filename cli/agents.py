@@ -25,6 +25,28 @@ def agents_import_groomrl(
     print(f"model: {output}; play: hepgym run {task} --agent dqn --model {output}")
 
 
+@agents_app.command("import-cyclejet")
+def agents_import_cyclejet(
+    folder: Annotated[
+        Path, typer.Argument(help="With generatorAB.h5, generatorBA.h5 and the runcard.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the model.")],
+    task: Annotated[
+        str, typer.Option(help="Task whose train images the preprocessing is learnt from.")
+    ] = "JetDomains-QCD2W-v0",
+) -> None:
+    """Import published CycleJet generators (Keras 2); nothing in their files is executed."""
+    from ..agents.jet_domains.published import import_cyclejet
+    from ..leaderboards.scores.jet_domains import TRAIN_IMAGES, load_images
+    from ..leaderboards.tasks import task as find_task
+
+    own = find_task(task)
+    if own.score != "jet_domains":
+        raise ValueError(f"{task} does not translate between domains of jets")
+    import_cyclejet(folder, load_images(own.datasets, "train", TRAIN_IMAGES)).save(output)
+    print(f"model: {output}; play: hepgym run {task} --agent cyclegan --model {output}")
+
+
 @agents_app.command("export-onnx")
 def agents_export_onnx(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a dqn model.")],

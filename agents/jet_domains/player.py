@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...datasets.jets.lund_images import lund_images
 from ...leaderboards.board import Board, Entry
@@ -22,6 +22,11 @@ from ...leaderboards.tasks import Task, load_test_data
 from ..players import AgentCard, Comparison, Order, Outcome, Progress, side_by_side
 from . import CONTROLS, NoiseFloor, Translator
 from .figures import save_samples
+
+if TYPE_CHECKING:
+    from .cyclegan import CycleGAN
+    from .settings import CycleGANSettings
+    from .training import Show
 
 TITLE = "Jet domains"
 
@@ -66,20 +71,34 @@ def train(
     if agent != CYCLEGAN:
         raise ValueError(f"no agent {agent!r} of {task.id} learns; choose {CYCLEGAN}")
     from .progress import live_line
-    from .settings import CycleGANSettings, reference_settings
-    from .training import train as learn
+    from .settings import reference_settings
 
     presets = {"reference": reference_settings, "published": _published}
     if (preset or "reference") not in presets:
         raise ValueError(f"cyclegan has no preset {preset!r}; choose one of {', '.join(presets)}")
     settings: CycleGANSettings = presets[preset or "reference"](**changes)
-    # Of the task's data, training gets these two domains and nothing else: no pairs.
+    with live_line(settings.epochs * settings.steps_per_epoch) as show:
+        learn(task, settings, folder, resume=resume, show=show)
+
+
+def learn(
+    task: Task,
+    settings: CycleGANSettings,
+    folder: Path,
+    *,
+    resume: bool = True,
+    show: Show | None = None,
+) -> CycleGAN:
+    """Train CycleGAN on the domains of a task; arguments and errors as for `training.train`.
+
+    Of the task's data, training gets its two domains and nothing else: no pairs.
+    """
+    from .training import train as train_cyclegan
+
     domains = {role: task.datasets[role] for role in ("A", "B")}
     jets = {role: lund_images(one) for role, one in load_jets(domains, "train").items()}
     validation = load_images(domains, "validation", None, disjoint=True)
-    validation = {role: images[:_VALIDATION_IMAGES] for role, images in validation.items()}
-    with live_line(settings.epochs * settings.steps_per_epoch) as show:
-        learn(settings, jets, validation, folder, resume=resume, show=show)
+    return train_cyclegan(settings, jets, validation, folder, resume=resume, show=show)
 
 
 def compare(task: Task, progress: Progress) -> Comparison:
@@ -100,9 +119,6 @@ def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
             entries.append(Board(task.id, folder, shipped=None).add(submission))
     progress(len(agents), len(agents), task.id)
     return entries
-
-
-_VALIDATION_IMAGES = 150
 
 
 def _published(**changes: Any) -> Any:

@@ -154,6 +154,31 @@ def _n3fit_loss(task: Task, parameters: Mapping[str, Any], seed: int, folder: Pa
     return Evaluation(loss, {"fold_chi2": folds}, _set_command(task, "n3fit", parameters))
 
 
+def _cyclegan_loss(
+    task: Task, parameters: Mapping[str, Any], seed: int, folder: Path
+) -> Evaluation:
+    """CycleJet loss on validation images of a CycleGAN trained with ``parameters``.
+
+    Settings that are left out have their published values.
+    """
+    if task.score != "jet_domains":
+        raise ValueError(f"cyclegan translates between domains of jets, it does not play {task.id}")
+    from ...leaderboards.scores.jet_domains import evaluate, translations
+    from ..jet_domains.player import learn
+    from ..jet_domains.settings import CycleGANSettings
+
+    # Settings hold seeds of 31 bits.
+    settings = CycleGANSettings.from_dict({"seed": seed >> 1, **parameters})
+    translator = learn(task, settings, folder)
+    data = load_test_data(task.model_copy(update={"split": "validation"}))
+    domains = data["domains"]
+    made = translations(domains.images, translator.a_to_b, translator.b_to_a, domains.paired)
+    metrics = evaluate("translations", made, data, resamples=_RESAMPLES).metrics()
+    command = ["hepgym", "run", task.id, "--agent", "cyclegan", "--model", str(folder)]
+    details = {name: asdict(value) for name, value in metrics.items()}
+    return Evaluation(metrics["cyclejet"].value, details, shlex.join(command))
+
+
 @functools.lru_cache(maxsize=1)
 def _validation_jets(task_id: str) -> dict[str, ClusteringTrees]:
     from ...leaderboards.tasks import task
@@ -176,7 +201,12 @@ def _set_command(task: Task, agent: str, parameters: Mapping[str, Any]) -> str:
 
 OBJECTIVES: dict[str, Objective] = {
     name: functools.partial(groomer_loss, functools.partial(_classical, name)) for name in GROOMERS
-} | {"dqn": _dqn_loss, "policy-gradient": _policy_gradient_loss, "n3fit": _n3fit_loss}
+} | {
+    "dqn": _dqn_loss,
+    "policy-gradient": _policy_gradient_loss,
+    "n3fit": _n3fit_loss,
+    "cyclegan": _cyclegan_loss,
+}
 """Agents that can be tuned, by name. An agent that learns is one more line: a function that trains
 in ``folder`` and imports its framework only when it is called."""
 
