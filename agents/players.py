@@ -177,6 +177,7 @@ class Player(Protocol):
 _FAMILIES = {
     "jet_grooming": "jet_grooming",
     "jet_domains": "jet_domains",
+    "lund_images": "lund_images",
     "vegas_sampling": "vegas_sampling",
     "pdf_fit": "pdf_fit",
     "unweighting": "unweighting",

@@ -51,8 +51,8 @@ class Resamples:
 
 
 def distances(
-    true: NDArray[np.floating[Any]],
-    fake: NDArray[np.floating[Any]],
+    true: NDArray[Any],
+    fake: NDArray[Any],
     weights: Floats,
     others: Floats,
     *,
@@ -84,7 +84,7 @@ def distances(
     shape = (-1, *true.shape[1:])
     image = np.linalg.norm(mean_true - mean_fake, axis=1)
     populated = mean_true[0] > POPULATED
-    relative = np.abs(mean_fake / np.where(populated, mean_true, 1.0) - 1.0)[:, populated]
+    relative = np.abs(mean_fake[:, populated] / mean_true[:, populated] - 1.0)
     numbers = [(flat > active).sum(axis=1) for flat in (flat_true, flat_fake)]
     moments = [
         (rows @ number, rows @ number**2 - (rows @ number) ** 2)

@@ -147,6 +147,17 @@ TASKS: dict[str, Task] = {
             baselines=("identity", "quantile-map", "noise-floor"),
         ),
         Task(
+            id="LundImages-v0",
+            title="Generate Lund images of QCD jets",
+            datasets={"jets": "jets/QCD-500GeV-v1"},
+            score="lund_images",
+            parameters={},
+            primary="glund",
+            direction="lower is better",
+            columns=("glund", "glund_train", "w1_active", "error_mean", "auc"),
+            baselines=("noise-floor", "independent-pixels", "gaussian"),
+        ),
+        Task(
             id="VegasSampling-v0",
             title="Integrate 22 functions and cross sections within budgets of calls",
             datasets={"integrands": "integrands/board-v1"},
