@@ -252,19 +252,32 @@ def _left_out(
 
 
 STATISTICS = ("mean", "max", "std")
-"""What is made of the folds' chi2: their average, the worst, or their standard deviation."""
+"""What is made of the folds' losses: their average, the worst, or their standard deviation."""
+
+MEASURES = ("chi2", "phi2")
+"""Loss of a fold: chi2 per point, or 1 / phi2, which asks for replicas that differ where there are
+no data."""
+
+PENALTIES = ("integrability", "saturation", "unfinished")
+"""What can be added to the loss of a fold, see ``envs.pdf_fit.k_fold.FoldFits``."""
+
+BEST = 0.85
+"""Share of the replicas, the best ones, that count for chi2."""
 
 
 def k_fold_loss(
     settings: Mapping[str, Any],
     *,
     statistic: str = "mean",
+    measure: str = "chi2",
+    penalties: Sequence[str] = (),
+    best: float = BEST,
     replicas: int = 1,
     seed: int = 0,
     data: str = DEFAULT_ID,
     folds: Sequence[int] = range(FOLDS),
 ) -> tuple[float, list[float]]:
-    """Loss of hyperparameters of n3fit: chi2 to folds of data that fits have not seen.
+    """Loss of hyperparameters of n3fit, from folds of data that fits have not seen.
 
     Parameters
     ----------
@@ -272,8 +285,14 @@ def k_fold_loss(
         Hyperparameters, see ``NeuralSettings``.
     statistic
         One of `STATISTICS`.
+    measure
+        One of `MEASURES`; phi2 needs two replicas or more.
+    penalties
+        Some of `PENALTIES`, added to the measure.
+    best
+        Share of the replicas whose chi2 to the measured values is averaged, the best ones.
     replicas
-        Replicas in each fit; the chi2 of each to the measured values is averaged.
+        Replicas in each fit.
     seed
         Seed of the replicas.
     data
@@ -291,16 +310,30 @@ def k_fold_loss(
     Raises
     ------
     ValueError
-        If a setting or the statistic is unknown or out of range.
+        If a setting or another argument is unknown or out of range.
     """
-    if statistic not in STATISTICS:
-        raise ValueError(f"statistic is {statistic!r} but must be one of {', '.join(STATISTICS)}")
-    from ...envs.pdf_fit.k_fold import fold_chi2
+    chosen = (("statistic", statistic, STATISTICS), ("measure", measure, MEASURES))
+    for name, value, allowed in (*chosen, *(("penalty", one, PENALTIES) for one in penalties)):
+        if value not in allowed:
+            raise ValueError(f"{name} is {value!r} but must be one of {', '.join(allowed)}")
+    if not 0.0 < best <= 1.0:
+        raise ValueError(f"best is {best!r} but must be above 0 and up to 1")
+    if measure == "phi2" and replicas < 2:
+        raise ValueError("phi2 is the spread of replicas: give replicas = 2 or more")
+    from ...envs.pdf_fit.k_fold import fold_fits
 
     plan = fit_plan(settings=settings)
-    chi2 = fold_chi2(
+    found = fold_fits(
         load(data), plan.agent_settings(), replicas=replicas, seed=seed, folds=tuple(folds)
     )
-    values = np.array(chi2)
+    kept = max(1, round(best * replicas))
+    chi2 = [float(np.sort(one.chi2)[:kept].mean()) for one in found]
+    measured = chi2 if measure == "chi2" else [1.0 / one.phi2 for one in found]
+    values = np.array(
+        [
+            value + sum(getattr(one, name) for name in penalties)
+            for value, one in zip(measured, found, strict=True)
+        ]
+    )
     made = {"mean": values.mean(), "max": values.max(), "std": values.std()}
     return float(made[statistic]), chi2

@@ -154,13 +154,25 @@ class NeuralEngine:
     size
         Number of replicas in the graph. A replica's numbers depend neither on the others nor on
         its place among them, but on the size they do, in the last bits.
+    rank
+        Rows kept for chi2, at least ``data.rank``, which is the default: data of different rank can
+        then take turns.
     """
 
     def __init__(
-        self, data: FitData, constraints: Constraints, settings: NeuralSettings, size: int
+        self,
+        data: FitData,
+        constraints: Constraints,
+        settings: NeuralSettings,
+        size: int,
+        rank: int | None = None,
     ) -> None:
         if size < 1:
             raise ValueError(f"size = {size} is less than 1")
+        self._own_rank = rank is None
+        self.rank = data.rank if rank is None else rank
+        if self.rank < data.rank:
+            raise ValueError(f"rank = {rank} is less than {data.rank}, what the data need")
         self.data = data
         self.settings = settings
         self.size = size
@@ -177,21 +189,23 @@ class NeuralEngine:
         self._run = tf.function(self._epochs, jit_compile=True, autograph=False)
 
     def takes(self, data: FitData, settings: NeuralSettings, size: int) -> bool:
-        """Whether other data have the same shape, so that nothing need be compiled again."""
+        """Whether other data fit in, so that nothing need be compiled again.
+
+        An engine that was given no rank takes data of its own rank only: a replica has the same
+        bits whatever was fitted before.
+        """
         return (
             self.settings == settings
             and self.size == size
             and np.array_equal(self.data.x, data.x)
             and len(self.data.ratio) == len(data.ratio)
-            and self.data.rank == data.rank
+            and (data.rank == self.rank if self._own_rank else data.rank <= self.rank)
         )
 
     def _arrays(
         self, replicas: Sequence[Replica], forms: Sequence[Forms]
     ) -> dict[str, NDArray[Any]]:
-        training, validation = (
-            _padded([pair[i] for pair in forms], self.data.rank) for i in (0, 1)
-        )
+        training, validation = (_padded([pair[i] for pair in forms], self.rank) for i in (0, 1))
         x = self.data.x
         ratio_tables = np.concatenate([self.data.table[self.data.ratio], self.data.denominator])
         return {

@@ -236,6 +236,44 @@ def test_k_fold_loss_refuses():
         k_fold_loss({}, statistic="median")
     with pytest.raises(ValueError, match="there is no setting 'depth'"):
         k_fold_loss({"depth": 3})
+    with pytest.raises(ValueError, match="measure is 'phi' but must be one of chi2, phi2"):
+        k_fold_loss({}, measure="phi")
+    with pytest.raises(ValueError, match="penalty is 'speed'"):
+        k_fold_loss({}, penalties=["speed"])
+    with pytest.raises(ValueError, match="give replicas = 2 or more"):
+        k_fold_loss({}, measure="phi2")
+    with pytest.raises(ValueError, match="best is 0"):
+        k_fold_loss({}, best=0)
+
+
+def test_k_fold_loss_from_what_folds_say(monkeypatch):
+    """Statistics, measures, penalties and the share of replicas, from made-up folds."""
+    from hepgym.agents.pdf_fit.methodology import k_fold_loss
+    from hepgym.envs.pdf_fit import k_fold
+
+    folds = [
+        k_fold.FoldFits(np.array([1.0, 2.0, 9.0]), 0.5, np.ones(3), 0.25, 0.0, 0.125),
+        k_fold.FoldFits(np.array([3.0, 5.0, 4.0]), 0.25, np.ones(3), 0.0, 2.0, 0.25),
+    ]
+    monkeypatch.setattr(k_fold, "fold_fits", lambda *_, **__: folds)
+    arguments = {"replicas": 3, "best": 0.67}
+    assert k_fold_loss({}, **arguments) == (2.5, [1.5, 3.5])
+    assert k_fold_loss({}, statistic="max", **arguments)[0] == 3.5
+    assert k_fold_loss({}, statistic="std", **arguments)[0] == 1.0
+    assert k_fold_loss({}, measure="phi2", **arguments)[0] == 3.0
+    every = ["integrability", "saturation", "unfinished"]
+    assert k_fold_loss({}, penalties=every, **arguments)[0] == pytest.approx(2.5 + 2.625 / 2)
+    assert k_fold_loss({}, replicas=3, best=1.0)[1] == [4.0, 4.0]
+
+
+def test_saturated_distributions_are_flat():
+    from hepgym.datasets.parton_distributions.grid import lambert_grid
+    from hepgym.envs.pdf_fit.k_fold import saturation
+
+    x = lambert_grid()
+    flat, steep = np.ones((1, 9, 50)), np.tile(x**-0.2, (1, 9, 1))
+    assert saturation(flat, x)[0] > 1e6
+    assert saturation(steep, x)[0] < 1.0
 
 
 def test_same_bits_in_other_company(plan, fitted):
