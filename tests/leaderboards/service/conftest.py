@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -18,6 +19,7 @@ import numpy as np
 import psutil
 import pytest
 
+from hepgym.leaderboards.service.api.application import create_application
 from hepgym.leaderboards.service.archives.packing import pack
 from hepgym.leaderboards.service.settings import ServiceSettings
 from hepgym.leaderboards.service.storage.database import Database
@@ -85,6 +87,28 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class Web:
+    """Asks an application without a server: for what is decided within one request."""
+
+    def __init__(self, application) -> None:
+        self._transport = httpx.ASGITransport(application)
+
+    def get(self, path: str, **more) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(
+                transport=self._transport, base_url="http://127.0.0.1"
+            ) as client:
+                return await client.get(path, **more)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture(scope="session")
+def asked() -> Callable[..., Web]:
+    """Function that makes a service answer without a server."""
+    return lambda service: Web(create_application(service))
 
 
 def free_port() -> int:

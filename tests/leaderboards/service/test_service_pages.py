@@ -9,6 +9,8 @@ import pytest
 
 from hepgym.leaderboards.service import commands
 from hepgym.leaderboards.service.pages.charts import Line, chart, staircase, steps
+from hepgym.leaderboards.service.service import open_service
+from hepgym.leaderboards.service.settings import ServiceSettings
 
 TASK = "JetGrooming-v0"
 VOID = {"meta", "link", "input", "img", "line", "path", "circle"}
@@ -138,15 +140,17 @@ def test_text_that_was_handed_in_is_escaped(server, write, page):
         assert not any("onerror" in one for one in page(path).all("img"))
 
 
-def test_a_closed_service_asks_browsers_for_a_token(start_server):
-    server = start_server(workers=0, anonymous=None)
-    _, token = commands.create_token(server.settings, "maria", "reader")
-    closed = httpx.get(server.url)
-    assert closed.status_code == 401
-    assert closed.headers["www-authenticate"].startswith("Basic")
-    assert httpx.get(server.url, auth=("maria", token)).status_code == 200
-    assert httpx.get(server.url, auth=("maria", "wrong")).status_code == 401
-    assert httpx.get(f"{server.url}/api/v1/tasks").status_code == 401
+def test_a_closed_service_asks_browsers_for_a_token(tmp_path, asked):
+    settings = ServiceSettings(folder=tmp_path / "service", shipped=False, anonymous=None)
+    with open_service(settings) as service:
+        web = asked(service)
+        _, token = commands.create_token(settings, "maria", "reader")
+        closed = web.get("/")
+        assert closed.status_code == 401
+        assert closed.headers["www-authenticate"].startswith("Basic")
+        assert web.get("/", auth=("maria", token)).status_code == 200
+        assert web.get("/", auth=("maria", "wrong")).status_code == 401
+        assert web.get("/api/v1/tasks").status_code == 401
 
 
 def test_a_chart_holds_its_data():

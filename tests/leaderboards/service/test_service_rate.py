@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import httpx
 import pytest
 
 from hepgym.leaderboards.service import client as client_module
 from hepgym.leaderboards.service import commands
-from hepgym.leaderboards.service.api.application import create_application
 from hepgym.leaderboards.service.api.rate import RateLimit
 from hepgym.leaderboards.service.client import Client, ServerError
 from hepgym.leaderboards.service.service import open_service
@@ -75,25 +72,9 @@ def service(tmp_path):
         yield opened
 
 
-class Web:
-    """Asks an application without a server."""
-
-    def __init__(self, application):
-        self._transport = httpx.ASGITransport(application)
-
-    def get(self, path, headers=None):
-        async def ask():
-            async with httpx.AsyncClient(
-                transport=self._transport, base_url="http://127.0.0.1"
-            ) as client:
-                return await client.get(path, headers=headers)
-
-        return asyncio.run(ask())
-
-
 @pytest.fixture
-def web(service):
-    return Web(create_application(service))
+def web(service, asked):
+    return asked(service)
 
 
 def test_too_many_requests_of_an_address(web):

@@ -93,7 +93,15 @@ def test_a_reference_agent_is_run_again_and_refreshed(service, submit, write, mm
     assert service.views.row(TASK.id, lying.entry.id).entry.trust == "recomputed"
     # It is written in the folder, which is all that an index is made from.
     assert service.boards.checks(TASK.id, row.entry.id) == row.checks
-    # The seed tells how to make the events again.
+
+
+@pytest.mark.slow
+def test_the_seed_makes_the_same_events_again(service, submit, write, mmdt):
+    """Slow: Pythia starts twice for each dataset."""
+    row = submit(write(10, **mmdt, hyperparameters={"z_cut": 0.05}))
+    commands.refresh(TASK.id, size=20, settings=service.settings)
+    work(service.settings, stop=Stop(), until_empty=True)
+    (fresh,) = service.views.row(TASK.id, row.entry.id).checks.fresh
     assert fresh.metrics["loss"] == _score_again(fresh.seed, 20)
 
 
