@@ -2,8 +2,8 @@
 
 Run:  python benchmarks/lund_validation.py FOLDER --figure docs/figures/lund-validation.png
 
-FOLDER holds WW_500GeV_hist.dat.gz, QCD_500GeV_hist.dat.gz and Top_500GeV_hist.dat.gz of
-DOI 10.5281/zenodo.2602515.
+FOLDER holds WW_500GeV_hist.dat.gz, QCD_500GeV_hist.dat.gz, Top_500GeV_hist.dat.gz and
+QCD_500GeV_parton_hist.dat.gz of DOI 10.5281/zenodo.2602515.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from hepgym.datasets import load_trees
 from hepgym.datasets.jets.lund import projection_with_error, read_published
 from hepgym.leaderboards.figures.style import BACKGROUND, SIGNAL, hep_figure, save
 
-PUBLISHED = {"W": "WW", "QCD": "QCD", "top": "Top"}
+PUBLISHED = {
+    "W": ("jets/W-500GeV-v1", "WW_500GeV"),
+    "QCD": ("jets/QCD-500GeV-v1", "QCD_500GeV"),
+    "top": ("jets/top-500GeV-v1", "Top_500GeV"),
+    "QCD parton": ("jets/QCD-500GeV-parton-v1", "QCD_500GeV_parton"),
+}
 LABELS = (r"$\ln(1/\Delta)$", r"$\ln(k_t/\mathrm{GeV})$")
 
 
@@ -27,12 +32,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--figure", type=Path, default=Path("lund-validation.png"))
     arguments = parser.parse_args()
-    print("process axis          bins  mean deviation  largest deviation / standard error")
-    with hep_figure(12, 8) as figure:
-        grid = figure.add_gridspec(4, 3, height_ratios=(3, 1, 3, 1))
-        for column, (process, name) in enumerate(PUBLISHED.items()):
-            trees = load_trees(f"jets/{process}-500GeV-v1", split="test")
-            published = read_published(arguments.folder / f"{name}_500GeV_hist.dat.gz")
+    print("process    axis          bins  mean deviation  largest deviation / standard error")
+    with hep_figure(16, 8) as figure:
+        grid = figure.add_gridspec(4, 4, height_ratios=(3, 1, 3, 1))
+        for column, (process, (dataset, name)) in enumerate(PUBLISHED.items()):
+            trees = load_trees(dataset, split="test")
+            published = read_published(arguments.folder / f"{name}_hist.dat.gz")
             for axis, edges in enumerate((published.x_edges, published.y_edges)):
                 expected = published.projection(axis)
                 share, error = projection_with_error(trees, published, axis)
@@ -40,7 +45,7 @@ def main() -> None:
                 deviation = np.abs(share[used] / expected[used] - 1)
                 pull = np.abs(share[used] - expected[used]) / error[used]
                 print(
-                    f"{process:7s} {('ln 1/Delta', 'ln kt')[axis]:12s} {used.sum():5d}"
+                    f"{process:10s} {('ln 1/Delta', 'ln kt')[axis]:12s} {used.sum():5d}"
                     f" {deviation.mean():14.2%} {pull.max():24.2f}"
                 )
                 centres = 0.5 * (edges[1:] + edges[:-1])[used]

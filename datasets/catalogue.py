@@ -120,6 +120,38 @@ _BUNDLED_SPLITS: dict[str, dict[str, BundledSplit]] = {
             12000, "02bf2c89ecdae73a59664e4a1be02e65326ead5dc55e35a6779b14b9a94e59ad"
         ),
     },
+    "jets/QCD-500GeV-parton-v1": {
+        "test": BundledSplit(
+            5000, "cc0b6f6e3c3cfa83b1faf5883b14225107d2639190ed6f484e0e9c63c69cc48d"
+        ),
+        "validation": BundledSplit(
+            1500, "625f32cca0f469adb8124b06e92faeca3f4dc88eb4e96f93178f7332531e4061"
+        ),
+        "train": BundledSplit(
+            5000, "b45be16845c9a607168e633eca6fc3224d0ccaa2e9738438f07c77246c0c11e1"
+        ),
+    },
+    "jets/QCD-500GeV-detector-v1": {
+        "test": BundledSplit(
+            5000, "9043e519267e4506a576843c0f4b3de2c787a008ec34a3a28705dccc747734b5"
+        ),
+        "validation": BundledSplit(
+            1500, "61ebf879456f27a73a5674486cc08fe34a90a846fb43368beca8234f8070bd5a"
+        ),
+        "train": BundledSplit(
+            5000, "27cab4b2ad44a8eb4b05e3bd9373cc75467f0400a951093d37bc9d02595295bf"
+        ),
+    },
+    "jets/QCD-500GeV-parton-of-detector-v1": {
+        "test": BundledSplit(
+            1500, "4b31ad455a1eed5da07d45a2d685043cc8a5e29ebd5e4015a1397c9234c9dc34"
+        ),
+    },
+    "jets/QCD-500GeV-detector-of-parton-v1": {
+        "test": BundledSplit(
+            1500, "8f63912c7b2a928726e3b95cd8b34ce266dc39150702a6a2af0c5f888ddc6607"
+        ),
+    },
     "jets/top-500GeV-v1": {
         "test": BundledSplit(
             10000, "aad7c38adc9a186b07fba9421fafc5449db5da098ba6d859d88f43bd123efd05"

@@ -22,6 +22,8 @@ from hepgym.datasets.jets.production import Sample, produce
 from hepgym.datasets.jets.settings import SPLITS
 from hepgym.datasets.jets.trees import STATE_FIELDS, mass
 
+PARTONS_OF_PAIRS = "jets/QCD-500GeV-parton-of-detector-v1"
+DETECTOR_OF_PAIRS = "jets/QCD-500GeV-detector-of-parton-v1"
 BUNDLED = [(name, split) for name, one in SPECS.items() for split in one.bundled]
 
 
@@ -37,16 +39,32 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def test_every_process_and_momentum_has_an_id():
+    levels = ("500GeV-parton", "500GeV-hadron", "500GeV-detector")
     assert set(SPECS) == {
         f"jets/{process}-{pt}-v1"
         for process in ("W", "QCD", "top")
-        for pt in ("200GeV", "500GeV", "2TeV")
-    }
+        for pt in ("200GeV", "500GeV", "2TeV", *levels)
+    } | {PARTONS_OF_PAIRS, DETECTOR_OF_PAIRS}
     for name, one in SPECS.items():
         assert one.id == name
         assert f"jets/{one.settings.process}-" in name
     cuts = [SPECS[f"jets/W-{pt}-v1"].settings.pt_min for pt in ("200GeV", "500GeV", "2TeV")]
     assert cuts == [200.0, 500.0, 2000.0]
+
+
+def test_levels_have_ids_and_seeds_of_their_own():
+    """No event is in the samples of two levels; the two of the paired set share all of theirs."""
+    levels = ("parton", "hadron", "detector")
+    ids = {level: spec(f"jets/QCD-500GeV-{level}") for level in levels}
+    assert all(one.settings.level == level for level, one in ids.items())
+    pairs = spec(PARTONS_OF_PAIRS), spec(DETECTOR_OF_PAIRS)
+    assert [(one.settings.level, one.settings.matched) for one in pairs] == [
+        ("parton", "detector"),
+        ("detector", "parton"),
+    ]
+    assert pairs[0].seed == pairs[1].seed
+    seeds = [spec("jets/QCD-500GeV").seed, *(one.seed for one in ids.values()), pairs[0].seed]
+    assert len(set(seeds)) == 5
 
 
 def test_id_without_a_version_is_the_newest(monkeypatch):
@@ -78,13 +96,19 @@ def test_loading_an_unknown_id(function):
 
 
 def test_what_is_bundled():
-    """Three splits of the three processes at 500 GeV; 10,000 jets in each official test set."""
+    """Three splits of the three processes at 500 GeV, of two levels of QCD, and the paired set."""
+    processes = [f"jets/{process}-500GeV-v1" for process in ("W", "QCD", "top")]
+    levels = ["jets/QCD-500GeV-parton-v1", "jets/QCD-500GeV-detector-v1"]
+    pairs = [PARTONS_OF_PAIRS, DETECTOR_OF_PAIRS]
+    splits = ("train", "validation", "test")
     assert set(BUNDLED) == {
-        (f"jets/{process}-500GeV-v1", split)
-        for process in ("W", "QCD", "top")
-        for split in ("train", "validation", "test")
+        *((name, split) for name in processes + levels for split in splits),
+        *((name, "test") for name in pairs),
     }
-    assert all(spec(name).bundled["test"].jets == 10_000 for name, _ in BUNDLED)
+    sizes = {name: spec(name).bundled["test"].jets for name, _ in BUNDLED}
+    assert sizes == (
+        dict.fromkeys(processes, 10_000) | dict.fromkeys(levels, 5_000) | dict.fromkeys(pairs, 1500)
+    )
     files = {spec(name).bundled_file(split) for name, split in BUNDLED}
     root = Path(hepgym.datasets.__file__).parent
     assert set(root.rglob("*.root")) == files
@@ -92,7 +116,7 @@ def test_what_is_bundled():
 
 def test_bundled_files_are_small():
     size = sum(spec(name).bundled_file(split).stat().st_size for name, split in BUNDLED)
-    assert size <= 60e6
+    assert size <= 75e6
 
 
 @pytest.mark.parametrize(("name", "split"), BUNDLED)
@@ -103,15 +127,49 @@ def test_bundled_content_is_what_the_catalogue_says(name, split):
     assert jet_files.content_hash(trees) == one.sha256(split) == one.bundled[split].sha256
     metadata = jet_files.read_metadata(one.bundled_file(split))
     assert metadata["sha256"] == one.sha256(split)
-    assert (metadata["dataset"], metadata["split"], metadata["seed"]) == (name, split, 0)
+    assert (metadata["dataset"], metadata["split"], metadata["seed"]) == (name, split, one.seed)
     assert metadata["pythia"] == [*one.settings.pythia_commands()]
 
 
 def test_bundled_splits_share_no_jet():
-    for process in ("W", "QCD", "top"):
-        jets = [load_trees(f"jets/{process}-500GeV-v1", split).jet_momenta for split in SPLITS]
+    names = [f"jets/{process}-500GeV-v1" for process in ("W", "QCD", "top")]
+    for name in (*names, "jets/QCD-500GeV-parton-v1", "jets/QCD-500GeV-detector-v1"):
+        jets = [load_trees(name, split).jet_momenta for split in SPLITS]
         both = np.concatenate(jets)
         assert len(np.unique(both, axis=0)) == len(both)
+
+
+def test_pairs_are_two_levels_of_the_same_jets():
+    """Row by row the same event, close in direction, and the same jet's momentum within 30 %."""
+    partons, seen = load_trees(PARTONS_OF_PAIRS), load_trees(DETECTOR_OF_PAIRS)
+    origins = [
+        jet_files.read_origin(spec(name).bundled_file("test"))
+        for name in (PARTONS_OF_PAIRS, DETECTOR_OF_PAIRS)
+    ]
+    for field in ("pythia_seed", "event"):
+        np.testing.assert_array_equal(origins[0][field], origins[1][field])
+    one, other = partons.jet_momenta, seen.jet_momenta
+    azimuth = np.arctan2(one[:, 1], one[:, 0]) - np.arctan2(other[:, 1], other[:, 0])
+    assert np.abs((azimuth + np.pi) % (2 * np.pi) - np.pi).max() < 0.4
+    ratio = np.hypot(*other[:, :2].T) / np.hypot(*one[:, :2].T)
+    assert np.abs(np.log(ratio)).mean() < 0.1
+    # Another jet of the sample says nothing about this one.
+    shuffled = np.hypot(*np.roll(other, 7, axis=0)[:, :2].T)
+    pt = np.hypot(*one[:, :2].T)
+    assert np.corrcoef(pt, pt * ratio)[0, 1] > 0.9 > 0.2 > np.corrcoef(pt, shuffled)[0, 1]
+
+
+def test_nothing_in_training_shares_an_event_with_the_pairs():
+    """Nor do the two domains share one: training is unpaired."""
+    seeds = {}
+    for name, split in BUNDLED:
+        origin = jet_files.read_origin(spec(name).bundled_file(split))
+        seeds[name, split] = set(np.unique(origin["pythia_seed"]))
+    pairs = seeds.pop((PARTONS_OF_PAIRS, "test"))
+    assert pairs == seeds.pop((DETECTOR_OF_PAIRS, "test"))
+    qcd = {key: own for key, own in seeds.items() if "QCD" in key[0]}
+    assert not any(pairs & own for own in qcd.values())
+    assert len(set().union(*qcd.values())) == sum(len(own) for own in qcd.values())
 
 
 def test_unknown_split():
