@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -37,3 +38,22 @@ def test_stable_baselines3_trains_and_submits(tmp_path):
     submission = read_submission(tmp_path / "submission")
     assert submission.manifest.agent == "stable-baselines3-ppo"
     verify(submission)
+
+
+def test_tuning_on_validation_against_tuning_on_folds(tmp_path, capsys):
+    """One short trial on few points, then the same call again, which finds it."""
+    spec = importlib.util.spec_from_file_location("overfitting", EXAMPLES / "pdf_overfitting.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    call = ["--trials=1", "--epochs=20", "--replicas=1", "--thin=8", f"--output={tmp_path}"]
+    # So short a fit is nowhere near positivity.
+    with pytest.raises(SystemExit, match="no trial met positivity and integrability"):
+        example.main(call)
+    assert capsys.readouterr().out.startswith("trial 0: validation")
+    (written,) = tmp_path.glob("trial_*.json")
+    trial = json.loads(written.read_text())
+    assert trial["k_fold"] == pytest.approx(sum(trial["folds"]) / 3)
+    written.write_text(json.dumps(trial | {"acceptable": True}))
+    example.main(call)
+    assert "chosen by k_fold: trial 0" in capsys.readouterr().out
+    assert (tmp_path / "overfitting.png").stat().st_size > 10_000

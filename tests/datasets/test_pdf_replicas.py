@@ -60,7 +60,7 @@ def test_mean_and_covariance(data):
 @pytest.mark.slow
 def test_mean_and_covariance_of_all_points(data):
     """Slow: 10,000 replicas of all points."""
-    assert check(data) > 2700
+    assert check(data) > 2600  # the others are within 5.5 errors of zero
 
 
 def test_multiplicative_and_additive_sources_are_shared(data):

@@ -149,6 +149,23 @@ def test_run_draws_and_exports(fitted, monkeypatch):
 
     exact = outcome.kept[0] / plan_grid(outcome) @ interpolation(x, plan_grid(outcome)).T * x
     np.testing.assert_allclose(from_lhapdf(grid, x), exact, rtol=5e-3, atol=5e-3)
+    # An independent reader finds the fit's partons on the fit's grid.
+    import pythia8mc
+
+    from hepgym.datasets.parton_distributions.bases import PIDS, to_flavours
+
+    pythia = pythia8mc.Pythia("", False)
+    for setting in ("Print:quiet = on", "ProcessLevel:all = off"):
+        pythia.readString(setting)
+    assert pythia.readString(f"PDF:pSet = LHAGrid1:{outcome.lhapdf / 'short_0002.dat'}")
+    assert pythia.init()
+    theirs = pythia.getPDFPtr(2212)
+    partons = to_flavours(outcome.kept[1])
+    for pid in (21, 2, -2, 1, 3, 4):
+        for point in (20, 30, 40):
+            expected = partons[PIDS.index(pid), point]
+            at_q0 = theirs.xf(pid, plan_grid(outcome)[point], 1.65**2 * (1 + 1e-9))
+            assert at_q0 == pytest.approx(max(expected, 0.0), rel=2e-4, abs=2e-5)
 
 
 def plan_grid(outcome):
