@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from . import make_sampler
 Arrays = dict[str, NDArray[np.floating[Any]]]
 
 _SAMPLE_SEED = 0
+_SECONDS = "seconds"
 
 
 @dataclass(frozen=True)
@@ -168,9 +170,21 @@ def play(
             progress(done, len(cells), f"{plan.sampler}: {cell[0]}, {cell[1]} calls")
     predictions: Arrays = {}
     for file in files.values():
-        with np.load(file, allow_pickle=False) as stored:
-            predictions.update({name: stored[name] for name in stored.files})
+        predictions |= _load(file)
+    predictions.pop(_SECONDS, None)
     return predictions
+
+
+def seconds_played(plan: Plan, folder: Path) -> float:
+    """Add up how long the cells of a plan took, those of earlier runs included.
+
+    Parameters
+    ----------
+    plan, folder
+        What has been played, and where.
+    """
+    files = [folder / f"{name}-{budget}-{_digest(plan)}.npz" for name, budget in plan.cells()]
+    return float(sum(_load(file).get(_SECONDS, np.zeros(1))[0] for file in files))
 
 
 def score(predictions: Arrays, suite: Suite) -> SamplingScore:
@@ -191,8 +205,9 @@ def play_cell(plan: Plan, member: SuiteMember, budget: int) -> Arrays:
     Returns
     -------
     dict
-        Arrays of a submission.
+        Arrays of a submission, and the seconds that it took.
     """
+    start = time.perf_counter()
     integrand = member.integrand()
     sampler = make_sampler(plan.sampler, **plan.parameters)
     rows = []
@@ -215,6 +230,7 @@ def play_cell(plan: Plan, member: SuiteMember, budget: int) -> Arrays:
             f"density/{member.name}": density.astype(np.float32),
             f"probe/{member.name}": sampler.density(probe_points(member)).astype(np.float32),
         }
+    arrays[_SECONDS] = np.array([time.perf_counter() - start])
     return arrays
 
 
@@ -252,6 +268,11 @@ def _digest(plan: Plan) -> str:
     if fingerprint := make_sampler(plan.sampler, **plan.parameters).fingerprint:
         content.append(fingerprint)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _load(file: Path) -> Arrays:
+    with np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def _save(file: Path, arrays: Arrays) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....backend import keras, tensorflow
-from ....envs.vegas_sampling.actions import physical
+from ....envs.vegas_sampling.actions import CELLS, physical
 from ....envs.vegas_sampling.game import (
     BINS,
     begin_many,
@@ -32,7 +32,7 @@ from ....envs.vegas_sampling.game import (
 from ....envs.vegas_sampling.optimum import bin_moments, squared
 from ....envs.vegas_sampling.setup import NUMBERS, checked_budget, empty_observation
 from .base import Policy
-from .evaluation import evaluate_policy, mean_difference, play
+from .evaluation import Evaluation, evaluate_policy, mean_difference, play
 from .grid_network import CHANNELS, DILATIONS, GridNetworkPolicy, Schedule, channels
 from .schedules import Vegas, VegasOnGrid
 
@@ -135,10 +135,9 @@ def train(
         random = np.random.default_rng([settings.seed, number])
         seen, damped, truth = _lessons(settings, network.policy() if number else None, random)
         loss = network.learn(seen, damped, truth, number, random)
-        judged = {"budget": settings.budget, "episodes": settings.validation_games}
         if usual is None:
-            usual = evaluate_policy(Vegas(), split="validation", **judged)
-        own = evaluate_policy(network.policy(), split="validation", **judged)
+            usual = _judge(settings, Vegas())
+        own = _judge(settings, network.policy())
         numbers = {
             "round": number + 1,
             "axes": len(seen),
@@ -158,6 +157,15 @@ def train(
     policy = network.policy(_best_schedule(settings, network))
     policy.save(target / "grid-network.npz")
     return policy
+
+
+def _judge(settings: GridTrainingSettings, policy: Policy) -> Evaluation:
+    return evaluate_policy(
+        policy,
+        budget=settings.budget,
+        episodes=settings.validation_games,
+        split="validation",
+    )
 
 
 def _lessons(
@@ -188,7 +196,7 @@ def _play(
     begin_many(episodes, np.arange(games), budget, 0, integrands, streams)
     squares = [squared(row) for row in episodes.parameters]
     idle, terminated = np.zeros(games, np.bool_), np.zeros(games, np.bool_)
-    parts = []
+    parts: list[tuple[Any, ...]] = []
     while True:
         playing = np.flatnonzero(~idle)
         if not len(playing):
@@ -206,8 +214,8 @@ def _play(
             truth = np.sqrt(np.maximum(np.concatenate(moments), 0.0))
             truth /= truth.sum(axis=1, keepdims=True)
             parts.append((seen, damped, truth.astype(np.float32)))
-        actions = np.zeros((games, policy.act(observation).shape[1]))
-        actions[playing] = physical(policy.act(observation), (len(playing), actions.shape[1]))
+        actions = np.zeros((games, CELLS + 2))
+        actions[playing] = physical(policy.act(observation), (len(playing), CELLS + 2))
         play_many_grids(episodes, idle, budget, actions, np.zeros(games), terminated)
         idle |= terminated
 
