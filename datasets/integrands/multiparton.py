@@ -368,7 +368,7 @@ _INTEGRANDS = {
     "gg-ttg-helicity": (6, 2.5, "gg -> t tbar g at 1.5 TeV, helicities as a coordinate, pb"),
     "gg-ttgg": (9, 12.0, "gg -> t tbar g g at 1.5 TeV, helicities as a coordinate, pb"),
     "gg-gggg-mhv": (8, 1.0, "gg -> gggg at 1 TeV, Parke and Taylor's amplitudes, pb"),
-    "gg-gggg": (9, 30.0, "gg -> gggg at 1 TeV, full colour, helicities as a coordinate, pb"),
+    "gg-gggg": (9, 14.0, "gg -> gggg at 1 TeV, full colour, helicities as a coordinate, pb"),
 }
 
 _SOURCE = "Nucl. Phys. B306 (1988) 759; arXiv:1308.2922"
