@@ -11,7 +11,7 @@ from typing import Any
 
 from ...leaderboards.board import Board, Entry
 from ...leaderboards.figures.vegas_sampling import save_scores
-from ...leaderboards.scores.vegas_sampling import BUDGETS, SamplingScore, passes
+from ...leaderboards.scores.vegas_sampling import BUDGETS, COSTS, SamplingScore, passes
 from ...leaderboards.submission import Submission, write_submission
 from ...leaderboards.tasks import Task, load_test_data
 from ..players import AgentCard, Comparison, Order, Outcome, Progress
@@ -99,22 +99,36 @@ def _sampler(order: Order) -> tuple[str, dict[str, Any]]:
 
 
 def compare(task: Task, progress: Progress) -> Comparison:
-    """Put the entries of the board side by side: S of every integrand and budget."""
+    """Put the entries of the board side by side, everything that is known of each integrand."""
     entries = Board(task.id).entries()
     suite = load_test_data(task)["integrands"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, member in suite.members.items():
+        plain = f"{math.log10(member.plain_rsd):.2f}"
         for budget in BUDGETS:
             cells = [_cell(entry, name, budget) for entry in entries]
-            plain = f"{math.log10(member.plain_rsd):.2f}"
             rows.append((name, f"{budget / 1e6:g}M", plain, *cells))
-    means = [str(entry.recomputed[task.primary]) for entry in entries]
-    rows.append(("mean of what counts", "", "", *means))
+        for words, columns in _SECONDARY.items():
+            rows.append(("", words, "", *(_values(entry, name, columns) for entry in entries)))
+    for metric in task.columns:
+        rows.append((metric, "", "", *(str(entry.recomputed[metric]) for entry in entries)))
     return Comparison(
-        f"{task.id}: S, lower is better; * fails the gate",
+        f"{task.id}: S (coverage), lower is better; * fails the gate",
         ("integrand", "calls", "plain", *(entry.label for entry in entries)),
         rows,
     )
+
+
+def _values(entry: Entry, name: str, columns: tuple[str, ...]) -> str:
+    found = [entry.recomputed.get(f"{column}/{name}") for column in columns]
+    return " ".join("-" if one is None else f"{one.value:.3g}" for one in found)
+
+
+_SECONDARY = {
+    "RSD eps Kish": ("rsd", "eps", "kish"),
+    "s to 1e-3": tuple(f"seconds_at_{cost:g}us" for cost in COSTS),
+}
+"""Rows below the cells of an integrand; seconds are for each of the score's times of a point."""
 
 
 def _cell(entry: Entry, name: str, budget: int) -> str:
@@ -123,7 +137,7 @@ def _cell(entry: Entry, name: str, budget: int) -> str:
         return "-"
     coverage = entry.recomputed[f"coverage/{name}/{budget}"].value
     far = entry.recomputed[f"far/{name}/{budget}"].value
-    return f"{found}{'' if passes(coverage, far) else ' *'}"
+    return f"{found} ({coverage:.2f}){'' if passes(coverage, far) else ' *'}"
 
 
 def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
