@@ -194,7 +194,7 @@ class FlowMatchingSettings(GeneratorSettings):
     summary: ClassVar[str] = "Discrete flow matching from masked to finished images; trainable."
 
     blocks: int = parameter(3, _whole(0, 100))
-    sampling_steps: int = parameter(100, _whole(1, 10_000))
+    sampling_steps: int = parameter(64, _whole(1, 10_000))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -30,10 +30,12 @@ SUMMARY_FILE = "summary.json"
 STEPS_PER_ROW = 50
 """Steps between two rows of the log, and for which batches are drawn together."""
 
-_LOOKS = 10
+_LOOKS = 5
 """Times that validation images are looked at."""
 
-_VALIDATION_IMAGES = 5000
+_LOOK_IMAGES = 2000
+"""Images that are made for a look."""
+
 _WHITENING_IMAGES = 10_000
 _SECONDS_PER_CHECKPOINT = 30.0
 
@@ -107,7 +109,7 @@ class _Training:
     ) -> None:
         self.settings = settings
         self.folder = folder
-        self._validation = validation[:_VALIDATION_IMAGES]
+        self._validation = validation
         self._pixels = Pixels(np.asarray(images.any(axis=0)), None)
         self._vectors = self._pixels.select(images)
         if settings.whitened:
@@ -189,7 +191,7 @@ class _Training:
         from .figures import save_samples
 
         self._generator.save(self.folder)
-        made = self._generator.generate(len(self._validation), seed=1)
+        made = self._generator.generate(_LOOK_IMAGES, seed=1)
         name = f"samples-{self._step:06}.png"
         save_samples(self._validation, made, self.folder / name, f"step {self._step}")
         even = [np.full((1, len(images)), 1.0 / len(images)) for images in (self._validation, made)]
