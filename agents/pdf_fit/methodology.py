@@ -17,7 +17,7 @@ from ...datasets.parton_distributions.splits import FOLDS, before_hera, k_folds
 from ...leaderboards.scores.pdf_fit import left_out_chi2
 from .fitting import fit
 from .plan import FitPlan, fit_plan, law
-from .results import FittedReplica, distributions
+from .results import FittedReplica, distributions, surviving
 
 Progress = Callable[[int, int, str], None]
 
@@ -132,6 +132,13 @@ class Generalisation:
     unseen: float
     unseen_with_pdf_error: float
     points: int
+
+    def line(self) -> str:
+        """Say it in one line."""
+        return (
+            f"{self.points} points left out: chi2 {self.unseen:.3f}, with the fit's own error "
+            f"{self.unseen_with_pdf_error:.3f}; the others {self.fitted:.3f}"
+        )
 
 
 def generalisation(
@@ -248,7 +255,10 @@ def _left_out(
     names = tuple(name for i, name in enumerate(dis.set_names) if seen[dis.set_index == i].any())
     plan = fit_plan(agent, settings, data=data, sets=names)
     fits = fit(plan, folder, replicas, **keywords)
-    return generalisation(dis, distributions(fits), seen)
+    kept = surviving(fits)
+    if len(kept) < 2:
+        raise ValueError(f"of {len(fits)} replicas in {folder} fewer than 2 pass the vetoes")
+    return generalisation(dis, distributions(kept), seen)
 
 
 STATISTICS = ("mean", "max", "std")

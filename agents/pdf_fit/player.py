@@ -145,17 +145,19 @@ def _real_data(
         **own,
     )
     predictions = {"xf": found.kept}
-    lines = found.lines()
+    lines = list(found.lines())
     if found.lhapdf:
         lines.append(f"LHAPDF set: {found.lhapdf}")
     common: dict[str, Any] = {"agent": order.agent, "settings": settings, **spread}
     if folds:
-        k_fold_fits(order.folder / "folds", left_out, **common)
+        seen = k_fold_fits(order.folder / "folds", left_out, **common)
         for fold in range(FOLDS):
+            lines.append(f"fold {fold}: {seen[fold].line()}")
             where = order.folder / "folds" / f"without_fold_{fold}"
             predictions[f"fold{fold}"] = _kept(where, left_out)
     if chronological:
-        chronological_fit(order.folder / "before_hera", left_out, **common)
+        future = chronological_fit(order.folder / "before_hera", left_out, **common)
+        lines.append(f"HERA: {future.line()}")
         predictions["before_hera"] = _kept(order.folder / "before_hera", left_out)
     numbers = {"replicas": replicas}
     if folds or chronological:
@@ -185,10 +187,7 @@ def _closure(
 def _kept(folder: Path, replicas: int) -> NDArray[np.float64]:
     """Distributions of those replicas in a folder that pass all vetoes."""
     every = FitFolder(folder).read_all(range(1, replicas + 1))
-    kept = surviving(every)
-    if len(kept) < 2:
-        raise ValueError(f"of {len(every)} replicas in {folder} fewer than 2 pass the vetoes")
-    return distributions(kept)
+    return distributions(surviving(every))
 
 
 def _write(

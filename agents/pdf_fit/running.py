@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +88,8 @@ def run(
     workers, scheduler, progress
         As for `fit`.
     lhapdf
-        Name of the LHAPDF set, written into the folder; None writes none.
+        Name of the LHAPDF set, written into the folder, in place of what an earlier call wrote
+        there; None writes none.
     **arguments
         Further attributes of `FitPlan`, such as ``data`` and ``seed``.
 
@@ -129,6 +132,18 @@ def run(
     ]
     written = None
     if lhapdf is not None:
-        written = export_lhapdf(folder, lhapdf, f, description=f"hepgym {agent} fit")
+        written = _export(Path(folder), lhapdf, f, f"hepgym {agent} fit")
     table = figures.chi2_table(dis, f)
     return FitOutcome(found, f, chi2, chi2_t0, table, pictures, written)
+
+
+def _export(folder: Path, name: str, f: NDArray[np.float64], description: str) -> Path:
+    """Write an LHAPDF set in place of one of the same name from an earlier call."""
+    old = folder / name
+    if not (old / f"{name}.info").is_file():
+        return export_lhapdf(folder, name, f, description=description)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        new = export_lhapdf(scratch, name, f, description=description)
+        shutil.rmtree(old)
+        new.rename(old)
+    return old

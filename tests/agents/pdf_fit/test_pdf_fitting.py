@@ -143,6 +143,10 @@ def test_run_draws_and_exports(fitted, monkeypatch):
     assert len(outcome.figures) == 5
     assert all(figure.stat().st_size > 10_000 for figure in outcome.figures)
     assert outcome.lines()[0] == "2 replicas fitted, 2 pass all vetoes"
+    # The same call again: the set is written anew, nothing else is in the way.
+    again = run(folder, replicas=2, settings=SHORT, sets=SETS, batch=3, lhapdf="short")
+    assert again.lhapdf == outcome.lhapdf
+    assert not [path.name for path in folder.iterdir() if path.name.startswith("tmp")]
     grid = read_grid(outcome.lhapdf / "short_0001.dat")
     x = np.array([1e-3, 0.01, 0.1, 0.3])
     from hepgym.datasets.parton_distributions.grid import interpolation
