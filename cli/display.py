@@ -26,7 +26,8 @@ def show_score(task: Task, metrics: Any, title: str, best: Entry | None) -> None
     if best:
         table.add_column(f"best on the board: {escape(best.label)}")
     # A score over many cells has its own table.
-    shown = metrics if len(metrics) <= _MANY else {name: metrics[name] for name in task.columns}
+    columns = [name for name in task.columns if name in metrics]
+    shown = metrics if len(metrics) <= _MANY else {name: metrics[name] for name in columns}
     for name, value in shown.items():
         row = [name, str(value), f"[{value.low68:.4g}, {value.high68:.4g}]"]
         if best:
@@ -49,7 +50,10 @@ def show_board(task: Task, entries: list[Entry]) -> None:
         table.add_row(
             str(place),
             escape(entry.label) + ("" if entry.in_game else " (outside the game)"),
-            *(str(entry.recomputed[name]) for name in task.columns),
+            *(
+                str(entry.recomputed[name]) if name in entry.recomputed else "-"
+                for name in task.columns
+            ),
             entry.trust,
             f"{entry.added:%Y-%m-%d}",
         )

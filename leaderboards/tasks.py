@@ -212,7 +212,14 @@ TASKS: dict[str, Task] = {
             parameters={},
             primary="chi2",
             direction="lower is better",
-            columns=("chi2", "chi2_t0", "phi2", "replicas", "postfit"),
+            columns=(
+                "chi2",
+                "chi2_t0",
+                "kfold_chi2",
+                "before_hera_chi2_pdf",
+                "replicas",
+                "postfit",
+            ),
             baselines=("n3fit", "genetic", "cma-es"),
         ),
         Task(
@@ -224,7 +231,7 @@ TASKS: dict[str, Task] = {
             parameters={},
             primary="R_bv_off",
             direction="lower is better",
-            columns=("R_bv_off", "R_bv", "xi_1sigma", "delta_chi2"),
+            columns=("R_bv_off", "R_bv", "xi_1sigma", "xi_pdf", "delta_chi2"),
             baselines=("n3fit",),
         ),
     )

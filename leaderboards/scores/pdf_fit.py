@@ -843,6 +843,8 @@ class _Resampled:
 
     def of_average(self, values: NDArray[np.float64]) -> Estimate:
         """Mean over replicas."""
+        if (values == values[0]).all():
+            return _exact(float(values[0]))
         return estimate(float(values.mean()), self._weights @ values)
 
 
