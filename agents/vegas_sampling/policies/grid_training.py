@@ -77,14 +77,14 @@ class GridTrainingSettings:
     """
 
     budget: int = 20_000
-    rounds: int = 4
-    games: int = 400
-    steps: int = 1000
+    rounds: int = 2
+    games: int = 80
+    steps: int = 200
     batch: int = 192
     width: int = 24
     learning_rate: float = 2e-3
-    validation_games: int = 100
-    schedule_games: int = 200
+    validation_games: int = 60
+    schedule_games: int = 50
     seed: int = 1
 
     def __post_init__(self) -> None:
