@@ -39,6 +39,8 @@ class FitData:
         int64, shape (n,): number of the experiment that measured each value.
     experiments
         Names of the experiments.
+    measured_x
+        float64, shape (n,): x of each measured value; None if it is not known.
     """
 
     x: NDArray[np.float64]
@@ -49,6 +51,7 @@ class FitData:
     covariance: NDArray[np.float64]
     experiment: NDArray[np.int64]
     experiments: tuple[str, ...]
+    measured_x: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         n, columns = len(self.central), len(EVOLUTION) * len(self.x)

@@ -170,6 +170,7 @@ def fit_problem(
         covariance=dis.covariance(covariance, predictions),
         experiment=place[dis.experiment_index],
         experiments=tuple(dis.experiments[i] for i in present),
+        measured_x=dis.x,
     )
     return FitProblem(
         dis, data, _constraints(), int(seed), float(training_fraction), fluctuate, reference

@@ -24,6 +24,7 @@ from ..constraints import (
 from ..fit_data import FitData, QuadraticForm
 from ..replica import Replica
 from ..sum_rules import INTEGRATED, LEAST_POWER, VALENCE, normalisations, sum_rule_weights
+from .inputs import network_inputs, preprocessing_factor
 from .settings import NeuralSettings
 
 Weights = list[NDArray[np.float32]]
@@ -81,7 +82,7 @@ class NeuralFit:
 
 
 def network_output(
-    weights: Weights, settings: NeuralSettings, x: NDArray[np.float64]
+    weights: Weights, settings: NeuralSettings, inputs: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Evaluate one replica's network in double precision.
 
@@ -91,8 +92,8 @@ def network_output(
         Kernel and bias of each layer.
     settings
         With the activation.
-    x
-        float64, shape (n,).
+    inputs
+        float64, shape (2 or 1, n), see ``inputs.network_inputs``; the last are those of x = 1.
 
     Returns
     -------
@@ -100,12 +101,12 @@ def network_output(
         float64, shape (8, n).
     """
     act = _NUMPY_ACTIVATIONS[settings.activation]
-    hidden = np.stack([x, np.log(x)], axis=1)
+    hidden = inputs.T
     for layer in range(0, len(weights), 2):
         hidden = hidden @ weights[layer].astype(np.float64) + weights[layer + 1]
         if layer + 2 < len(weights):
             hidden = act(hidden)
-    return hidden.T
+    return (hidden - hidden[-1:]).T if settings.feature_scaling else hidden.T
 
 
 _NUMPY_ACTIVATIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
@@ -119,24 +120,25 @@ _NUMPY_ACTIVATIONS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64
 
 
 def distributions(
-    weights: Weights, settings: NeuralSettings, replica: Replica, x: NDArray[np.float64]
+    weights: Weights, settings: NeuralSettings, replica: Replica, data: FitData
 ) -> NDArray[np.float64]:
-    """Evaluate x f of one replica on a grid, with sum rules in double precision.
+    """Evaluate x f of one replica on the tables' grid, with sum rules in double precision.
 
     Parameters
     ----------
     weights, settings, replica
         The fitted replica.
-    x
-        float64, shape (n,): the grid, rising up to 1.
+    data
+        With the grid.
 
     Returns
     -------
     numpy.ndarray
         float64, shape (9, n), in the order of ``EVOLUTION``.
     """
-    fitted = network_output(weights, settings, x) * replica.preprocessing.factor(x)
-    factors, _ = normalisations(fitted, sum_rule_weights(x))
+    fitted = network_output(weights, settings, network_inputs(settings, data))
+    fitted = fitted * preprocessing_factor(settings, replica.preprocessing, data.x)
+    factors, _ = normalisations(fitted, sum_rule_weights(data.x))
     return from_fitted(fitted * factors[:, None])
 
 
@@ -179,7 +181,7 @@ class NeuralEngine:
         self.constraints = constraints
         self._sum_rules = sum_rule_weights(data.x)
         tf, keras = backend.tensorflow(), backend.keras()
-        sizes = [2, *settings.units, len(FITTED)]
+        sizes = [settings.inputs, *settings.units, len(FITTED)]
         shapes = [s for pair in itertools.pairwise(sizes) for s in ((size, *pair), (size, pair[1]))]
         self._weights = [keras.Variable(np.zeros(shape, np.float32)) for shape in shapes]
         self._optimizer = _optimizer(settings)
@@ -209,8 +211,11 @@ class NeuralEngine:
         x = self.data.x
         ratio_tables = np.concatenate([self.data.table[self.data.ratio], self.data.denominator])
         return {
-            "x": np.stack([x, np.log(x)]).astype(np.float32),
-            "factor": np.array([r.preprocessing.factor(x).T for r in replicas], np.float32),
+            "x": network_inputs(self.settings, self.data).astype(np.float32),
+            "factor": np.array(
+                [preprocessing_factor(self.settings, r.preprocessing, x).T for r in replicas],
+                np.float32,
+            ),
             "weight": self._sum_rules.weight.astype(np.float32),
             "ratio": ratio_tables.T.astype(np.float32),
             "positivity": self.constraints.positivity.T.astype(np.float32),
@@ -231,19 +236,19 @@ class NeuralEngine:
         tf, keras = backend.tensorflow(), backend.keras()
         settings = self.settings
         act = keras.activations.get(settings.activation)
-        # The first layer has two inputs: a sum of two products, which is fused with what follows.
+        # The first layer has one or two inputs: a sum of products, fused with what follows.
         kernel, bias = weights[0], weights[1]
-        hidden = (
-            c["x"][0][None, :, None] * kernel[:, 0, None, :]
-            + c["x"][1][None, :, None] * kernel[:, 1, None, :]
-            + bias[:, None, :]
-        )
+        hidden = c["x"][0][None, :, None] * kernel[:, 0, None, :]
+        if settings.inputs == 2:
+            hidden += c["x"][1][None, :, None] * kernel[:, 1, None, :]
+        hidden += bias[:, None, :]
         for layer in range(1, len(settings.units) + 1):
             hidden = act(hidden)
             if training and settings.dropout and layer == len(settings.units):
                 hidden *= self._dropout_mask(c, epoch, hidden.shape[-1])[:, None, :]
             hidden = tf.matmul(hidden, weights[2 * layer]) + weights[2 * layer + 1][:, None, :]
-        return hidden
+        # The grid's last point is x = 1.
+        return hidden - hidden[:, -1:, :] if settings.feature_scaling else hidden
 
     def _dropout_mask(self, c: Any, epoch: Any, units: int) -> Any:
         tf = backend.tensorflow()
@@ -394,7 +399,7 @@ class NeuralEngine:
     def first_weights(self, replicas: Sequence[Replica]) -> Weights:
         """Draw weights before training, with the replica as first axis."""
         keras = backend.keras()
-        sizes = [2, *self.settings.units, len(FITTED)]
+        sizes = [self.settings.inputs, *self.settings.units, len(FITTED)]
         out: Weights = []
         for layer, (inputs, units) in enumerate(itertools.pairwise(sizes)):
             kernels = []
@@ -484,7 +489,7 @@ class NeuralEngine:
         every = self.settings.validate_every
         for r, (replica, (fitted, left)) in enumerate(zip(replicas, forms, strict=True)):
             weights = [w[r] for w in kept]
-            f = distributions(weights, self.settings, replica, self.data.x)
+            f = distributions(weights, self.settings, replica, self.data)
             count = int(last[r]) // every
             flat = f.reshape(1, -1)
             z = np.concatenate([flat, self.data.ratios(flat)], axis=1)[0]

@@ -40,6 +40,9 @@ class NeuralSettings:
         epochs by the same factor.
     integrability, integrability_end
         The same for integrability.
+    feature_scaling
+        The network sees x scaled by the distribution of the data's x instead of x and ln x, its
+        value at x = 1 is subtracted, and beta is 0.
     """
 
     units: tuple[int, ...] = (25, 20)
@@ -57,6 +60,7 @@ class NeuralSettings:
     positivity_end: float = 1e6
     integrability: float = 10.0
     integrability_end: float = 100.0
+    feature_scaling: bool = False
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -120,6 +124,11 @@ class NeuralSettings:
     def to_json(self) -> dict[str, Any]:
         """Names and values in a form that JSON can hold."""
         return asdict(self) | {"units": list(self.units)}
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs of the network."""
+        return 1 if self.feature_scaling else 2
 
     def growth(self, first: float, last: float) -> float:
         """Factor by which a multiplier grows every 100 epochs."""

@@ -318,3 +318,31 @@ def test_gradients_are_clipped_replica_by_replica(random):
         (one,) = SGD(clipnorm=0.5)._clip_gradients([gradient[replica]])
         np.testing.assert_allclose(found[replica], np.asarray(one), rtol=1e-6)
     assert np.array_equal(found[1], gradient[1])
+
+
+def test_feature_scaling():
+    """One input, spread evenly over the data; distributions vanish at 1 without (1 - x)^beta."""
+    settings = SHORT | {"feature_scaling": True, "epochs": 100}
+    (one,) = fitting.fit_piece(fit_plan(settings=settings, sets=SETS, batch=1), (1,))
+    assert one.history[-1, 1] < 0.5 * one.history[0, 1]
+    assert np.abs(one.f[:, -1]).max() == 0.0
+    # kernels and biases of 1-6-5-8
+    assert len(one.parameters) == 6 * 2 + 5 * 7 + 8 * 6
+    row = one.history[:, 0] == one.best_epoch
+    if row.any():
+        assert one.history[row, 1] == pytest.approx(one.training, rel=2e-3)
+    with pytest.raises(ValueError, match="feature_scaling is 1 but must be of type bool"):
+        fit_plan(settings={"feature_scaling": 1})
+
+
+def test_scaled_x_is_spread_like_the_data(random):
+    from hepgym.envs.pdf_fit.neural.inputs import scaled
+
+    sample = np.exp(-np.abs(random.normal(size=20_000)) * 4)
+    values = scaled(np.sort(sample), sample)
+    assert values[0] == pytest.approx(-1)
+    assert values[-1] == pytest.approx(1)
+    assert (np.diff(values) >= 0).all()
+    # Ninths of the sample are ninths of the range.
+    ends = np.exp(np.quantile(np.log(sample), np.arange(10) / 9))
+    np.testing.assert_allclose(scaled(ends, sample), np.linspace(-1, 1, 10), atol=1e-9)
