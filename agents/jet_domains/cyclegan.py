@@ -10,6 +10,7 @@ import numpy as np
 
 from ...backend import keras
 from ...datasets.jets.image_transform import ImageTransform
+from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE
 from .settings import CycleGANSettings
 from .translator import Images, Translator
 
@@ -64,8 +65,11 @@ class CycleGAN(Translator):
             for k in range(0, len(there), _BATCH)
         ]
         # Occupancies are shares of jets.
-        back = self.transform.inverse_transform(np.concatenate(made))
-        return np.asarray(np.clip(back, 0.0, 1.0), np.float32)
+        back = np.clip(self.transform.inverse_transform(np.concatenate(made)), 0.0, 1.0)
+        if self.settings.dither:
+            lift = np.random.default_rng([self.settings.seed, which]).random(back.shape)
+            back = np.floor(back * JETS_PER_IMAGE + lift) / JETS_PER_IMAGE
+        return np.asarray(back, np.float32)
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder, which is made if needed."""
@@ -94,6 +98,13 @@ class CycleGAN(Translator):
             )
         transform = ImageTransform.load(folder / TRANSFORM_FILE)
         return cls((generators[0], generators[1]), transform, settings)
+
+
+def compact(transform: ImageTransform) -> None:
+    """Round the matrices of a transform to float32, half of what a model's files take."""
+    if transform.zca:
+        transform.whiten_ = transform.whiten_.astype(np.float32)
+        transform.dewhiten_ = transform.dewhiten_.astype(np.float32)
 
 
 def write_settings(folder: Path, settings: CycleGANSettings) -> None:

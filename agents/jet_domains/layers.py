@@ -85,6 +85,19 @@ def leaky_relu(x: Any) -> Any:
 
 
 @_register
+class Coordinates(_layers.Layer):  # type: ignore[misc, name-defined]
+    """Add two channels that say where a pixel is, from -1 to 1 (arXiv:1807.03247)."""
+
+    def call(self, images: Any) -> Any:
+        """Map (n, rows, columns, channels) to (n, rows, columns, channels + 2)."""
+        tf = tensorflow()
+        _, rows, columns, _ = images.shape
+        places = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
+        where = tf.constant(np.stack(places, axis=2)[None].astype(np.float32))
+        return tf.concat([images, tf.repeat(where, tf.shape(images)[0], axis=0)], axis=3)
+
+
+@_register
 class UpsamplingConv2D(_layers.Layer):  # type: ignore[misc, name-defined]
     """Repeat each pixel twice along both axes, then convolve with a 4 x 4 kernel.
 

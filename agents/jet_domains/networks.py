@@ -42,7 +42,7 @@ def build_generator(settings: CycleGANSettings, number: int) -> Any:
         return layers.Concatenate()([_normalised(x, settings.normalisation), skip])
 
     image = keras().Input((PIXELS, PIXELS, 1), name="image")
-    first = down(image, filters)
+    first = down(_located(image, settings), filters)
     second = down(first, 2 * filters)
     third = down(second, 4 * filters)
     x = up(third, second, 2 * filters)
@@ -50,7 +50,8 @@ def build_generator(settings: CycleGANSettings, number: int) -> Any:
     x = UpsamplingConv2D(
         1,
         activation=None if settings.residual else "tanh",
-        kernel_initializer=_weights(seeds),
+        # What is added to the image is nothing at first: learning starts from the identity.
+        kernel_initializer="zeros" if settings.residual else _weights(seeds),
     )(x)
     out = layers.Add()([x, image]) if settings.residual else x
     return keras().Model(image, out, name=f"generator_{number}")
@@ -64,12 +65,18 @@ def build_discriminator(settings: CycleGANSettings, number: int) -> Any:
     filters = settings.discriminator_filters
     seeds = _seeds(settings, 2 + number)
     image = keras().Input((PIXELS, PIXELS, 1), name="image")
-    x = image
+    x = _located(image, settings)
     for level in range(3):
         x = _strided(x, filters * 2**level, seeds)
         x = _normalised(x, settings.discriminator_normalisation) if level else x
     x = layers.Conv2D(1, KERNEL, padding="same", kernel_initializer=_weights(seeds))(x)
     return keras().Model(image, x, name=f"discriminator_{number}")
+
+
+def _located(image: Any, settings: CycleGANSettings) -> Any:
+    from .layers import Coordinates
+
+    return Coordinates()(image) if settings.coordinates else image
 
 
 def _strided(x: Any, channels: int, seeds: Any) -> Any:

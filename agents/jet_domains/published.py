@@ -16,7 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from ...datasets.jets.image_transform import ImageTransform
-from .cyclegan import CycleGAN
+from .cyclegan import CycleGAN, compact
 from .settings import CycleGANSettings
 from .translator import Images
 
@@ -58,6 +58,7 @@ def import_cyclejet(folder: Path, images: Mapping[str, Images]) -> CycleGAN:
         _fill(folder / name, generator, found)
         generators.append(generator)
     transform = ImageTransform(zca=settings.zca).fit(np.concatenate([images["A"], images["B"]]))
+    compact(transform)
     return CycleGAN((generators[0], generators[1]), transform, settings)
 
 

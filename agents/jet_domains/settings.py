@@ -16,6 +16,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "discriminator_filters": (1, 1024),
     "lambda_cycle": (0.0, math.inf),
     "lambda_identity": (0.0, math.inf),
+    "lambda_mean": (0.0, math.inf),
     "learning_rate": (1e-12, 10.0),
     "final_learning_rate": (0.0, 10.0),
     "beta1": (0.0, 0.9999),
@@ -41,6 +42,9 @@ class CycleGANSettings:
         Filters of the first layer.
     lambda_cycle, lambda_identity
         Weights of the cycle and the identity loss against the adversarial one.
+    lambda_mean
+        Weight of the squared difference of the average of a batch's translations and of its true
+        images, as feature matching with pixels for features (arXiv:1606.03498). Published: 0.
     learning_rate, final_learning_rate, beta1
         Of Adam; the rate falls along half a cosine.
     normalisation, discriminator_normalisation
@@ -52,8 +56,14 @@ class CycleGANSettings:
     average
         Decay per step of the running average of the generators' weights that is kept; 0 keeps the
         last weights, as published.
-    zca
-        Whether images are whitened; otherwise each pixel is only scaled.
+    coordinates
+        Whether networks see, beside the image, where each pixel is (arXiv:1807.03247). Scaled and
+        whitened images look the same everywhere. Published: no.
+    dither
+        Whether translations are rounded up or down at random to multiples of 1/20, as averages over
+        20 jets are; their expectation stays. Discriminators then see them so. Published: no.
+    scaling, zca
+        Preprocessing, see `ImageTransform`.
     seed
         Of all random numbers.
 
@@ -70,6 +80,7 @@ class CycleGANSettings:
     discriminator_filters: int = 32
     lambda_cycle: float = 10.0
     lambda_identity: float = 2.0
+    lambda_mean: float = 0.0
     learning_rate: float = 6.708541325527788e-3
     final_learning_rate: float = 6.708541325527788e-3
     beta1: float = 0.7
@@ -77,6 +88,9 @@ class CycleGANSettings:
     discriminator_normalisation: str = "image"
     residual: bool = False
     average: float = 0.0
+    coordinates: bool = False
+    dither: bool = False
+    scaling: str = "standard"
     zca: bool = True
     seed: int = 0
 
@@ -128,13 +142,25 @@ class CycleGANSettings:
 
 
 def reference_settings(**changes: Any) -> CycleGANSettings:
-    """Give the settings of the board's models: residual generators, a lower and falling rate."""
+    """Give the settings of the board's models, found on validation images.
+
+    Small residual generators that know where a pixel is, translations as discriminators see them
+    rounded like the true images, average images matched by a loss of their own.
+    """
     tuned: dict[str, Any] = {
-        "residual": True,
+        "epochs": 8,
+        "images_per_epoch": 6400,
+        "batch_size": 64,
+        "generator_filters": 8,
+        "discriminator_filters": 8,
+        "lambda_identity": 0.5,
+        "lambda_mean": 50.0,
         "learning_rate": 1e-3,
         "final_learning_rate": 1e-5,
         "beta1": 0.5,
+        "residual": True,
         "average": 0.98,
-        "lambda_identity": 0.5,
+        "coordinates": True,
+        "dither": True,
     }
     return CycleGANSettings.from_dict({**tuned, **changes})

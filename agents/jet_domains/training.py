@@ -17,7 +17,7 @@ from ...datasets.jets.lund_images import average_images
 from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE, POPULATED
 from ..checkpoint import read_checkpoint, write_checkpoint
 from ..interruption import interruptible
-from .cyclegan import SETTINGS_FILE, CycleGAN, read_settings, write_settings
+from .cyclegan import SETTINGS_FILE, CycleGAN, compact, read_settings, write_settings
 from .networks import build_discriminator, build_generator
 from .settings import CycleGANSettings
 from .translator import Images
@@ -86,13 +86,24 @@ def train(
         return CycleGAN.load(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_settings(folder, settings)
-    training = _Training(settings, jets, validation, folder)
+    training = Training(settings, jets, validation, folder)
     with interruptible() as stop:
         training.run(stop, show or (lambda step, steps, numbers: None))
     return CycleGAN.load(folder)
 
 
-class _Training:
+class Training:
+    """A training with all that changes during it; see `train` for the arguments.
+
+    Attributes
+    ----------
+    generators, discriminators
+        Two networks each, of (A to B, B to A) and (A, B).
+    step
+        Compiled function of batches of preprocessed images of A and B, float32 of shape
+        (n, 24, 24, 1): one step; it returns the losses in the order of `LOSSES`.
+    """
+
     def __init__(
         self,
         settings: CycleGANSettings,
@@ -105,16 +116,18 @@ class _Training:
         self._jets = jets
         self._validation = validation
         first = [self._epoch_images(role, 0) for role in ("A", "B")]
-        self._transform = ImageTransform(zca=settings.zca).fit(np.concatenate(first))
-        self._generators = [build_generator(settings, k) for k in (0, 1)]
+        self._transform = ImageTransform(settings.scaling, settings.zca).fit(np.concatenate(first))
+        # What is kept is what is trained with.
+        compact(self._transform)
+        self.generators = [build_generator(settings, k) for k in (0, 1)]
         self._averaged = [build_generator(settings, k) for k in (0, 1)]
-        self._discriminators = [build_discriminator(settings, k) for k in (0, 1)]
-        self._generator_weights = _weights_of(self._generators)
-        self._discriminator_weights = _weights_of(self._discriminators)
+        self.discriminators = [build_discriminator(settings, k) for k in (0, 1)]
+        self._generator_weights = _weights_of(self.generators)
+        self._discriminator_weights = _weights_of(self.discriminators)
         self._optimisers = [self._optimiser(), self._optimiser()]
         self._optimisers[0].build(self._generator_weights)
         self._optimisers[1].build(self._discriminator_weights)
-        self._train_step = tensorflow().function(self._step_once)
+        self.step = tensorflow().function(self._step_once, autograph=False)
         self._step = 0
         self._seconds = 0.0
         if (folder / CHECKPOINT_FILE).exists():
@@ -123,6 +136,7 @@ class _Training:
             (folder / LOG_FILE).unlink()
 
     def run(self, stop: Any, show: Show) -> None:
+        """Take all steps that are left, or stop with a checkpoint once ``stop`` is set."""
         settings = self.settings
         steps = settings.epochs * settings.steps_per_epoch
         begun = time.perf_counter() - self._seconds
@@ -136,7 +150,7 @@ class _Training:
                 )
                 batches = (epoch, a, b)
             chosen = slice(place * settings.batch_size, (place + 1) * settings.batch_size)
-            losses = self._train_step(batches[1][chosen], batches[2][chosen]).numpy()
+            losses = self.step(batches[1][chosen], batches[2][chosen]).numpy()
             self._step += 1
             self._seconds = time.perf_counter() - begun
             numbers = dict(zip(LOSSES, map(float, losses), strict=True))
@@ -176,8 +190,8 @@ class _Training:
         of both domains gives translations for both steps, and the identity loss.
         """
         tf = tensorflow()
-        ab, ba = self._generators
-        judge_a, judge_b = self._discriminators
+        ab, ba = self.generators
+        judge_a, judge_b = self.discriminators
         settings = self.settings
         identity = tf.constant(0.0)
         with tf.GradientTape() as tape:
@@ -187,6 +201,8 @@ class _Training:
                 identity = tf.reduce_mean(tf.abs(same_a - a)) + tf.reduce_mean(tf.abs(same_b - b))
             else:
                 fake_b, fake_a = ab(a, training=True), ba(b, training=True)
+            if settings.dither:
+                fake_a, fake_b = self._as_drawn(fake_a, 0), self._as_drawn(fake_b, 1)
             with tape.stop_recording():
                 discriminator = self._step_discriminators(((a, fake_a), (b, fake_b)))
             adversarial = sum(
@@ -197,6 +213,11 @@ class _Training:
                 tf.abs(ab(fake_a, training=True) - b)
             )
             loss = adversarial + settings.lambda_cycle * cycle + settings.lambda_identity * identity
+            if settings.lambda_mean:
+                loss += settings.lambda_mean * sum(
+                    tf.reduce_mean(tf.square(tf.reduce_mean(true - fake, axis=0)))
+                    for true, fake in ((a, fake_a), (b, fake_b))
+                )
         self._optimisers[0].apply(
             tape.gradient(loss, self._generator_weights), self._generator_weights
         )
@@ -206,12 +227,34 @@ class _Training:
             averaged.assign(settings.average * averaged + (1.0 - settings.average) * weight)
         return tf.stack([discriminator, adversarial, cycle, identity])
 
+    def _as_drawn(self, fake: Any, number: int) -> Any:
+        """Show images as the translator gives them: clipped and rounded, then preprocessed again.
+
+        The gradient is that of the images before ("straight-through", arXiv:1308.3432).
+        """
+        tf = tensorflow()
+        transform = self._transform
+        offset, scale, active = map(
+            _constant, (transform.offset_, transform.scale_, transform.active_)
+        )
+        back = tf.reshape(fake, (-1, fake.shape[1] * fake.shape[2]))
+        if transform.zca:
+            back = tf.matmul(back, _constant(transform.dewhiten_)) + _constant(transform.mean_)
+        back = (back * scale + offset) * active
+        step = tf.cast(self._optimisers[0].iterations.value, tf.int32)
+        lift = tf.random.stateless_uniform(tf.shape(back), (self.settings.seed, 2 * step + number))
+        drawn = tf.floor(tf.clip_by_value(back, 0.0, 1.0) * JETS_PER_IMAGE + lift) / JETS_PER_IMAGE
+        drawn = (drawn - offset) / scale
+        if transform.zca:
+            drawn = tf.matmul(drawn - _constant(transform.mean_), _constant(transform.whiten_))
+        return fake + tf.stop_gradient(tf.reshape(drawn, tf.shape(fake)) - fake)
+
     def _step_discriminators(self, pairs: Any) -> Any:
         """Teach both discriminators true images (1) from translated ones (0); gives the loss."""
         tf = tensorflow()
         loss = tf.constant(0.0)
         with tf.GradientTape() as tape:
-            for judge, (true, fake) in zip(self._discriminators, pairs, strict=True):
+            for judge, (true, fake) in zip(self.discriminators, pairs, strict=True):
                 verdicts = tf.split(judge(tf.concat([true, fake], 0), training=True), 2)
                 for verdict, label in zip(verdicts, (1.0, 0.0), strict=True):
                     loss += 0.25 * tf.reduce_mean(tf.square(verdict - label))
@@ -250,9 +293,9 @@ class _Training:
 
     def _state(self) -> dict[str, list[Any]]:
         return {
-            "generators": _weights_of(self._generators),
+            "generators": _weights_of(self.generators),
             "averaged": _weights_of(self._averaged),
-            "discriminators": _weights_of(self._discriminators),
+            "discriminators": _weights_of(self.discriminators),
             "optimisers": [v for optimiser in self._optimisers for v in optimiser.variables],
         }
 
@@ -297,6 +340,10 @@ def relative_error(true: Images, made: Images) -> float:
     average = true.mean(axis=0)
     populated = average > POPULATED
     return float(np.abs(made.mean(axis=0)[populated] / average[populated] - 1.0).mean())
+
+
+def _constant(array: NDArray[Any]) -> Any:
+    return tensorflow().constant(array.astype(np.float32))
 
 
 def _weights_of(networks: list[Any]) -> list[Any]:

@@ -100,7 +100,7 @@ class ImageTransform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return flat.reshape(images.shape).astype(np.float32)
 
     def save(self, file: Path) -> Path:
-        """Write everything as NPZ, without pickled objects.
+        """Write everything as compressed NPZ, without pickled objects.
 
         Returns
         -------
@@ -111,7 +111,9 @@ class ImageTransform(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         arrays = {name: getattr(self, f"{name}_") for name in self._arrays()}
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, settings=np.array(json.dumps(settings)), **arrays)
+            np.savez_compressed(
+                stream, allow_pickle=False, settings=np.array(json.dumps(settings)), **arrays
+            )
         return file
 
     @classmethod

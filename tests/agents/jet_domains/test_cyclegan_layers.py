@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from hepgym.agents.jet_domains.layers import InstanceNormalization, UpsamplingConv2D, leaky_relu
+from hepgym.agents.jet_domains.layers import (
+    Coordinates,
+    InstanceNormalization,
+    UpsamplingConv2D,
+    leaky_relu,
+)
 from hepgym.backend import keras, tensorflow
 
 
@@ -70,3 +75,10 @@ def test_leaky_relu(images):
     expected = gradients(lambda x: tf.nn.leaky_relu(x, 0.2), *inputs)
     for found, one in zip(gradients(leaky_relu, *inputs), expected, strict=True):
         np.testing.assert_allclose(found, one, rtol=1e-6)
+
+
+def test_coordinates(images):
+    out = np.asarray(Coordinates()(images))
+    np.testing.assert_array_equal(out[..., :4], images)
+    np.testing.assert_allclose(out[1, :, 2, 4], np.linspace(-1, 1, 6), rtol=1e-6)
+    np.testing.assert_allclose(out[2, 3, :, 5], np.linspace(-1, 1, 5), rtol=1e-6)

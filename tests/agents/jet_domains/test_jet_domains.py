@@ -10,7 +10,8 @@ from hepgym.agents.jet_domains import CONTROLS, IdentityMap, NoiseFloor, Quantil
 from hepgym.agents.jet_domains.cyclegan import CycleGAN
 from hepgym.agents.jet_domains.networks import build_discriminator, build_generator
 from hepgym.agents.jet_domains.settings import CycleGANSettings, reference_settings
-from hepgym.agents.jet_domains.training import relative_error, train
+from hepgym.agents.jet_domains.training import Training, relative_error, train
+from hepgym.backend import tensorflow
 from hepgym.datasets.jets.lund_images import average_images, lund_images
 
 SMALL = reference_settings(
@@ -63,9 +64,12 @@ def test_networks():
     assert judge.output_shape == (None, 3, 3, 1)
     images = np.random.default_rng(0).normal(size=(5, 24, 24, 1)).astype(np.float32)
     assert np.abs(generator(images)).max() <= 1.0  # tanh
-    first, again = build_generator(SMALL, 0), build_generator(SMALL, 0)
+    small = CycleGANSettings(generator_filters=4)
+    first, again = build_generator(small, 0), build_generator(small, 0)
     np.testing.assert_array_equal(first(images), again(images))
-    assert np.abs(np.asarray(first(images)) - build_generator(SMALL, 1)(images)).max() > 0.01
+    assert np.abs(np.asarray(first(images)) - build_generator(small, 1)(images)).max() > 0.01
+    # A residual generator begins as the identity.
+    np.testing.assert_array_equal(build_generator(SMALL, 0)(images), images)
 
 
 def test_training(trained, averages):
@@ -82,6 +86,22 @@ def test_training(trained, averages):
     assert made.shape == (7, 24, 24)
     assert made.dtype == np.float32
     assert 0.0 <= made.min() <= made.max() <= 1.0
+    # Averages over 20 jets: rounded so, and as rarely hit as they should be.
+    np.testing.assert_allclose(20 * made, np.round(20 * made), atol=1e-5)
+
+
+def test_rounding_as_in_training(trained, jets, averages, tmp_path):
+    """What discriminators see is what the translator gives, but for the random numbers."""
+    translator, _ = trained
+    training = Training(SMALL, jets, averages, tmp_path)
+    fake = np.random.default_rng(0).normal(0, 1, (400, 24, 24, 1)).astype(np.float32)
+    drawn = np.asarray(training._as_drawn(tensorflow().constant(fake), 0))[..., 0]
+    seen = training._transform.inverse_transform(drawn)
+    np.testing.assert_allclose(20 * seen, np.round(20 * seen), atol=0.02)
+    smooth = np.clip(training._transform.inverse_transform(fake[..., 0]), 0, 1)
+    assert np.abs(seen - smooth).max() < 0.05 + 1e-3
+    # The expectation stays: 400 roundings, each off by less than 0.025 on average.
+    assert np.abs((seen - smooth).mean(axis=0)).max() < 5 * 0.025 / np.sqrt(400)
 
 
 def test_saved_and_loaded(trained, averages):
