@@ -80,7 +80,7 @@ class WorkerPool:
         self._started += 1
         name = f"{socket.gethostname()[:50]}-{os.getpid()}-{self._started}"
         worker = subprocess.Popen(
-            [sys.executable, "-m", "hepgym.leaderboards.service.workers", name],
+            [sys.executable, "-m", "hepgym.leaderboards.service.workers", name, str(os.getpid())],
             stdin=subprocess.PIPE,
             text=True,
             env={**os.environ, **_WORKER_THREADS},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from ..logs import log_to_stderr
@@ -16,7 +15,8 @@ def main() -> None:
     # processes.
     settings = ServiceSettings.model_validate_json(sys.stdin.read())
     log_to_stderr()
-    stop = Stop(parent=os.getppid())
+    # Told by the server: one that dies while this process starts is not its parent any more.
+    stop = Stop(parent=int(sys.argv[2]))
     stop.listen()
     work(settings, name=sys.argv[1], stop=stop)
 

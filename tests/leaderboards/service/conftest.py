@@ -48,6 +48,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = settings.folder.with_name(settings.folder.name + ".log")
         self._process: subprocess.Popen[str] | None = None
+        self._pids: list[int] = []
 
     def start(self) -> Server:
         with self.log.open("a") as log:
@@ -57,6 +58,7 @@ class Server:
                 stderr=log,
                 text=True,
             )
+        self._pids.append(self._process.pid)
         assert self._process.stdin is not None
         with self._process.stdin as given:
             given.write(self.settings.model_dump_json())
@@ -81,6 +83,22 @@ class Server:
     def worker_pids(self) -> list[int]:
         assert self._process is not None
         return [child.pid for child in psutil.Process(self._process.pid).children()]
+
+    def workers_left(self, seconds: float = 60.0) -> list[int]:
+        """Workers of any server started here that do not end in time."""
+        marks = [f"-{pid}-" for pid in self._pids]
+        left: list[int] = []
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            left = []
+            for process in psutil.process_iter(["cmdline"]):
+                words = " ".join(process.info["cmdline"] or ())
+                if "service.workers" in words and any(mark in words for mark in marks):
+                    left.append(process.pid)
+            if not left:
+                break
+            time.sleep(0.2)
+        return left
 
     def __enter__(self) -> Server:
         return self.start()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import httpx
 import pytest
 
 from hepgym.leaderboards.board import Board
+from hepgym.leaderboards.service.service import open_service
+from hepgym.leaderboards.service.settings import ServiceSettings
 from hepgym.leaderboards.service.storage.database import Database
 from hepgym.leaderboards.service.storage.tables import Handed, Indexed, Job
 
@@ -61,7 +65,25 @@ def crash_and_check(server, archives, settled, random):
     for submission in accepted:
         assert settled(server.url, submission, 240)["state"] == "scored"
     assert server.stop() == 0
+    assert server.workers_left() == []
     check(server, accepted)
+
+
+def test_a_worker_that_starts_after_its_server_has_died_ends(tmp_path):
+    """Its parent is another process then, which will not die."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    settings = ServiceSettings(folder=tmp_path / "service")
+    open_service(settings).database.close()
+    worker = subprocess.run(
+        [sys.executable, "-m", "hepgym.leaderboards.service.workers", "late", str(gone.pid)],
+        input=settings.model_dump_json(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert worker.returncode == 0
+    assert '"event": "worker stopped"' in worker.stderr
 
 
 def test_kill_the_server_and_the_workers(start_server, archive, settled, random):
