@@ -90,9 +90,8 @@ def test_training(trained, averages):
     np.testing.assert_allclose(20 * made, np.round(20 * made), atol=1e-5)
 
 
-def test_rounding_as_in_training(trained, jets, averages, tmp_path):
+def test_rounding_as_in_training(jets, averages, tmp_path):
     """What discriminators see is what the translator gives, but for the random numbers."""
-    translator, _ = trained
     training = Training(SMALL, jets, averages, tmp_path)
     fake = np.random.default_rng(0).normal(0, 1, (400, 24, 24, 1)).astype(np.float32)
     drawn = np.asarray(training._as_drawn(tensorflow().constant(fake), 0))[..., 0]
