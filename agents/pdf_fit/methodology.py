@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ...datasets.parton_distributions import DEFAULT_ID, load
 from ...datasets.parton_distributions.data import DISData
 from ...datasets.parton_distributions.splits import FOLDS, before_hera, k_folds
-from ...leaderboards.scores.pdf_fit import left_out_chi2
+from ...leaderboards.bootstrap import Estimate, estimate, resample_counts
+from ...leaderboards.scores.pdf_fit import Whitener
 from .fitting import fit
 from .plan import FitPlan, fit_plan, law
 from .results import FittedReplica, distributions, surviving
@@ -121,7 +122,7 @@ class Generalisation:
     fitted
         chi2 per point of the mean prediction to the data fitted, experimental covariance.
     unseen
-        The same to the data left out.
+        The same to the data left out, with the error from resampling replicas.
     unseen_with_pdf_error
         With the covariance of the replicas' predictions added (arXiv:2103.08606).
     points
@@ -129,15 +130,15 @@ class Generalisation:
     """
 
     fitted: float
-    unseen: float
-    unseen_with_pdf_error: float
+    unseen: Estimate
+    unseen_with_pdf_error: Estimate
     points: int
 
     def line(self) -> str:
         """Say it in one line."""
         return (
-            f"{self.points} points left out: chi2 {self.unseen:.3f}, with the fit's own error "
-            f"{self.unseen_with_pdf_error:.3f}; the others {self.fitted:.3f}"
+            f"{self.points} points left out: chi2 {self.unseen}, with the fit's own error added "
+            f"{self.unseen_with_pdf_error}; the others {self.fitted:.3f}"
         )
 
 
@@ -161,15 +162,22 @@ def generalisation(
     """
     predictions = dis.predict(replicas)
     covariance = dis.covariance("experimental")
-    seen_rows, left = np.flatnonzero(seen), np.flatnonzero(~seen)
+    drawn = [counts / len(replicas) for (counts,) in resample_counts((len(replicas),), 1000, 0)]
 
-    def looked_at(rows: NDArray[np.int64]) -> tuple[float, float]:
-        return left_out_chi2(
-            dis.central[rows], predictions[:, rows], covariance[np.ix_(rows, rows)]
-        )
+    def looked_at(mask: NDArray[np.bool_], with_pdf: bool = False) -> Estimate:
+        rows = np.flatnonzero(mask)
+        matrix = covariance[np.ix_(rows, rows)]
+        if with_pdf:
+            matrix = matrix + np.cov(predictions[:, rows], rowvar=False)
+        residuals = Whitener(matrix)(dis.central[rows] - predictions[:, rows])
+        # Products of pairs of replicas give the chi2 of every weighted mean.
+        pairs = residuals @ residuals.T / len(rows)
+        return estimate(float(pairs.mean()), np.array([one @ pairs @ one for one in drawn]))
 
-    unseen, with_pdf = looked_at(left)
-    return Generalisation(looked_at(seen_rows)[0], unseen, with_pdf, len(left))
+    left = ~seen
+    return Generalisation(
+        looked_at(seen).value, looked_at(left), looked_at(left, True), int(left.sum())
+    )
 
 
 def chronological_fit(

@@ -13,6 +13,7 @@ import pytest
 
 from hepgym.agents.pdf_fit import FitFolder, FittedReplica, fit, fit_plan, fitting
 from hepgym.datasets.parton_distributions.sum_rules import sum_rules
+from hepgym.leaderboards.scores.pdf_fit import left_out_chi2
 
 SETS = ("SLAC-p", "NMC-dp", "HERA-CC-em", "HERA-CC-ep")
 SHORT = {
@@ -189,11 +190,21 @@ def test_generalisation_of_known_predictions(random):
     law = reference_law(dis.x_grid)
     seen = dis.in_sets(["SLAC"])
     still = generalisation(dis, np.stack([law, law]), seen)
-    assert still.unseen_with_pdf_error == pytest.approx(still.unseen)
+    assert still.unseen_with_pdf_error.value == pytest.approx(still.unseen.value)
+    assert still.unseen.error == pytest.approx(0, abs=1e-12)
     spread = law * (1 + 0.1 * random.normal(size=(30, 9, 1)))
     moving = generalisation(dis, spread, seen)
-    assert moving.unseen_with_pdf_error < moving.unseen
+    assert moving.unseen_with_pdf_error.value < moving.unseen.value
+    assert moving.unseen.error > 0
     assert moving.points == (~seen).sum()
+    rows = np.flatnonzero(~seen)
+    expected = left_out_chi2(
+        dis.central[rows],
+        dis.predict(spread)[:, rows],
+        dis.covariance()[np.ix_(rows, rows)],
+    )
+    found = (moving.unseen.value, moving.unseen_with_pdf_error.value)
+    assert found == pytest.approx(expected)
 
 
 def test_closure_universes_share_the_law():
