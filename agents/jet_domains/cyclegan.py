@@ -88,6 +88,8 @@ class CycleGAN(Translator):
         ValueError
             If the folder does not hold one.
         """
+        from . import layers  # noqa: F401 - registers what the files name
+
         settings = read_settings(folder)
         generators = []
         for name in GENERATOR_FILES:
