@@ -148,14 +148,14 @@ def reference_settings(**changes: Any) -> CycleGANSettings:
     rounded like the true images, average images matched by a loss of their own.
     """
     tuned: dict[str, Any] = {
-        "epochs": 8,
+        "epochs": 6,
         "images_per_epoch": 6400,
         "batch_size": 64,
         "generator_filters": 8,
         "discriminator_filters": 8,
         "lambda_identity": 0.5,
         "lambda_mean": 50.0,
-        "learning_rate": 1e-3,
+        "learning_rate": 5e-4,
         "final_learning_rate": 1e-5,
         "beta1": 0.5,
         "residual": True,
