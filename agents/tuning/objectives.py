@@ -145,13 +145,21 @@ def _trained_loss(
 
 
 def _n3fit_loss(task: Task, parameters: Mapping[str, Any], seed: int, folder: Path) -> Evaluation:
-    """Mean chi2 of the four folds of data that fits with these hyperparameters have not seen."""
+    """Loss of the four folds of data that fits with these hyperparameters have not seen.
+
+    Parameters ``k_fold.NAME`` are those of `k_fold_loss`, penalties with commas in between; the
+    others are hyperparameters.
+    """
     if task.score != "pdf_fit":
         raise ValueError(f"n3fit fits parton distributions, it does not play {task.id}")
     from ..pdf_fit.methodology import k_fold_loss
 
-    loss, folds = k_fold_loss(parameters, seed=seed)
-    return Evaluation(loss, {"fold_chi2": folds}, _set_command(task, "n3fit", parameters))
+    fitted = {name: value for name, value in parameters.items() if name != "k_fold"}
+    own = dict(parameters.get("k_fold", {}))
+    if "penalties" in own:
+        own["penalties"] = [name.strip() for name in own["penalties"].split(",")]
+    loss, folds = k_fold_loss(fitted, seed=seed, **own)
+    return Evaluation(loss, {"fold_chi2": folds}, _set_command(task, "n3fit", fitted))
 
 
 def _cyclegan_loss(

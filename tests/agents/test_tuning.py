@@ -235,8 +235,9 @@ def test_requests_that_do_not_fit(space, tmp_path):
 def test_fits_are_scored_by_folds(monkeypatch, tmp_path):
     import hepgym.agents.pdf_fit.methodology as methodology
 
-    def loss(parameters, seed):
+    def loss(parameters, seed, **own):
         assert (parameters, seed) == ({"epochs": 10}, 3)
+        assert own in ({}, {"statistic": "max", "penalties": ["saturation", "unfinished"]})
         return 1.25, [1.0, 1.5, 1.2, 1.3]
 
     monkeypatch.setattr(methodology, "k_fold_loss", loss)
@@ -244,5 +245,8 @@ def test_fits_are_scored_by_folds(monkeypatch, tmp_path):
     found = n3fit(task("PDFFit-v0"), {"epochs": 10}, 3, tmp_path)
     assert (found.loss, found.details) == (1.25, {"fold_chi2": [1.0, 1.5, 1.2, 1.3]})
     assert found.command == "hepgym run PDFFit-v0 --agent n3fit --set epochs=10"
+    k_fold = {"statistic": "max", "penalties": "saturation, unfinished"}
+    again = n3fit(task("PDFFit-v0"), {"epochs": 10, "k_fold": k_fold}, 3, tmp_path)
+    assert again.command == found.command
     with pytest.raises(ValueError, match="does not play JetGrooming-v0"):
         n3fit(task("JetGrooming-v0"), {}, 0, tmp_path)
