@@ -65,10 +65,10 @@ class CycleGAN(Translator):
             for k in range(0, len(there), _BATCH)
         ]
         # Occupancies are shares of jets.
-        back = np.clip(self.transform.inverse_transform(np.concatenate(made)), 0.0, 1.0)
+        back = self.transform.inverse_transform(np.concatenate(made)).clip(0.0, 1.0)
         if self.settings.dither:
             lift = np.random.default_rng([self.settings.seed, which]).random(back.shape)
-            back = np.floor(back * JETS_PER_IMAGE + lift) / JETS_PER_IMAGE
+            return np.asarray(np.floor(back * JETS_PER_IMAGE + lift) / JETS_PER_IMAGE, np.float32)
         return np.asarray(back, np.float32)
 
     def save(self, folder: Path) -> None:

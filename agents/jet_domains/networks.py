@@ -92,7 +92,7 @@ def _strided(x: Any, channels: int, seeds: Any) -> Any:
     )(x)
 
 
-def _normalised(x: Any, over: str) -> Any:
+def _normalised(x: Any, over: Any) -> Any:
     from .layers import InstanceNormalization
 
     return x if over == "none" else InstanceNormalization(over)(x)

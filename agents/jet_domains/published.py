@@ -24,7 +24,10 @@ GENERATORS = ("generatorAB.h5", "generatorBA.h5")
 RUNCARD = "input-runcard.json"
 
 _Arrays = list[NDArray[np.float32]]
-_ROLES = {("kernel", "bias"): "convolution", ("gamma", "beta"): "normalisation"}
+_ROLES: dict[tuple[str, ...], str] = {
+    ("kernel", "bias"): "convolution",
+    ("gamma", "beta"): "normalisation",
+}
 
 
 def import_cyclejet(folder: Path, images: Mapping[str, Images]) -> CycleGAN:

@@ -116,7 +116,8 @@ class Training:
         self._jets = jets
         self._validation = validation
         first = [self._epoch_images(role, 0) for role in ("A", "B")]
-        self._transform = ImageTransform(settings.scaling, settings.zca).fit(np.concatenate(first))
+        scaling: Any = settings.scaling
+        self._transform = ImageTransform(scaling, settings.zca).fit(np.concatenate(first))
         # What is kept is what is trained with.
         compact(self._transform)
         self.generators = [build_generator(settings, k) for k in (0, 1)]
