@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from ...envs.pdf_fit.population import STEP_UNIT
 from ...envs.pdf_fit.vector_env import PDFFitVectorEnv
 
+POSITIVITY_WEIGHT = 100.0
+"""Weight of the positivity penalty beside chi2 per point: what n3fit has in the middle of a fit."""
+
 Progress = Callable[[int, float, float], None]
 """Called with the generation and the best training and validation chi2 per point so far."""
 
@@ -68,7 +71,7 @@ def search(
     seed: int,
     generations: int,
     *,
-    positivity: float = 1.0,
+    positivity: float = POSITIVITY_WEIGHT,
     patience: int | None = None,
     look: int = 50,
     progress: Progress | None = None,
@@ -77,7 +80,7 @@ def search(
 
     The loss is the training chi2 per point and ``positivity`` times the penalty. The validation
     chi2 serves to look back: the state kept is the one where it was lowest (arXiv:1410.8849,
-    section 3.3.2).
+    section 3.3.2), among those that meet positivity as soon as there is one.
 
     Parameters
     ----------
@@ -120,6 +123,7 @@ def search(
     _, info = envs.reset(seed=seed, options={"replica": replica})
     lowest_loss = np.inf
     kept: tuple[float, float, int, NDArray[np.float32]] | None = None
+    kept_is_positive = False
     now = (np.inf, np.inf)
     history: list[tuple[float, float, float]] = []
     generation = 0
@@ -133,8 +137,14 @@ def search(
         if loss[best] < lowest_loss:
             lowest_loss = float(loss[best])
             now = (float(info["training"][best]), float(info["validation"][best]))
-            if kept is None or now[1] < kept[1]:
+            positive = bool(info["positivity"][best])
+            if (
+                kept is None
+                or positive > kept_is_positive
+                or (positive == kept_is_positive and now[1] < kept[1])
+            ):
                 kept = (*now, generation, info["parameters"][best])
+                kept_is_positive = positive
         if generation % look == 0:
             history.append((generation, *now))
             if progress is not None:

@@ -64,10 +64,40 @@ def test_mutations_are_those_of_whole_nodes():
     assert mutated.mean() == pytest.approx(0.05, abs=5 * np.sqrt(0.05 * 0.95 / mutated.size))
 
 
-def test_look_back_keeps_the_lowest_validation(problem):
-    one = found(problem, "genetic", 100, mutants=8)
-    assert one.validation <= one.history[:, 2].min() + 1e-9
-    assert one.generation <= one.generations == 100
+class Replay:
+    """Asks for given points, one at a time."""
+
+    size = 1
+
+    def __init__(self, points):
+        self._points = iter(points)
+
+    def ask(self):
+        return next(self._points)[None]
+
+    def tell(self, points, loss):
+        """Nothing to learn."""
+
+
+def test_look_back_keeps_the_lowest_validation_among_positive_states(problem):
+    """States of a genetic search, played again: what is kept is what the rule says."""
+    envs = PDFFitVectorEnv(1, "Disabled", data=problem, budget=1000, patience=None)
+    searcher = make_searcher("genetic", search_settings("genetic", {"mutants": 1}), 7)
+    points = np.array([searcher.ask()[0] for _ in range(300)])
+    states = []
+    _, info = envs.reset(seed=0, options={"replica": 1})
+    lowest = np.inf
+    for number, point in enumerate(points, start=1):
+        envs.step(np.asarray((point - info["parameters"]) / 200, np.float32))
+        info = envs.population.info()
+        loss = info["training"][0] + 10 * info["positivity_penalty"][0]
+        if loss < lowest:
+            lowest = loss
+            states.append((not info["positivity"][0], info["validation"][0], number))
+    assert len(states) > 2
+    one = search(envs, Replay(points), 1, 0, 300, positivity=10.0)
+    assert (one.validation, one.generation) == (pytest.approx(min(states)[1]), min(states)[2])
+    assert one.generations == 300
 
 
 def test_patience(problem):
