@@ -138,17 +138,17 @@ class LSGANSettings(GeneratorSettings):
     name = "lsgan"
     summary: ClassVar[str] = "Adversarial network with least-squares losses; trainable."
     PUBLISHED: ClassVar[Mapping[str, Any]] = {
-        "average": 32,
-        "whitened": 1,
         "batch_size": 32,
         "steps": 5000,
         "latent": 500,
         "units": 512,
     }
 
+    average: int = parameter(32, _whole(1, 10_000))
+    whitened: int = parameter(1, _whole(0, 1))
     learning_rate: float = parameter(2e-4, _number(1e-12, 10.0))
     beta1: float = parameter(0.5, _number(0.0, 0.9999))
-    latent: int = parameter(64, _whole(1, 10_000))
+    latent: int = parameter(256, _whole(1, 10_000))
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,6 @@ class WGANGPSettings(LSGANSettings):
     name = "wgan-gp"
     summary: ClassVar[str] = "Wasserstein adversarial network with gradient penalty; trainable."
     PUBLISHED: ClassVar[Mapping[str, Any]] = {
-        "average": 32,
-        "whitened": 1,
         "batch_size": 32,
         "latent": 800,
         "critic_steps": 7,
