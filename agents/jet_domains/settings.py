@@ -154,7 +154,7 @@ def reference_settings(**changes: Any) -> CycleGANSettings:
         "generator_filters": 8,
         "discriminator_filters": 8,
         "lambda_identity": 0.5,
-        "lambda_mean": 50.0,
+        "lambda_mean": 200.0,
         "learning_rate": 5e-4,
         "final_learning_rate": 1e-5,
         "beta1": 0.5,

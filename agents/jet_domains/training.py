@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,10 +44,11 @@ def train(
 ) -> CycleGAN:
     """Train, or go on with an unfinished training.
 
-    The folder receives the generators (``a_to_b.keras``, ``b_to_a.keras``), ``transform.npz``,
-    ``settings.json``, ``log.jsonl``, a sheet of sample images for each epoch, ``losses.png`` and,
-    at the end, ``summary.json``. Ctrl-C writes a checkpoint first; a training that is resumed ends
-    with the same weights as one that was never stopped.
+    Kept are the weights of the epoch with the lowest relative errors of both average validation
+    images. The folder receives the generators (``a_to_b.keras``, ``b_to_a.keras``),
+    ``transform.npz``, ``settings.json``, ``log.jsonl``, a sheet of sample images for each epoch,
+    ``losses.png`` and, at the end, ``summary.json``. Ctrl-C writes a checkpoint first; a training
+    that is resumed ends with the same weights as one that was never stopped.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def train(
     jets
         "A" and "B" to train images of single jets, shape (jets, 24, 24); unpaired.
     validation
-        "A" and "B" to averaged images that are only looked at.
+        "A" and "B" to averaged images that decide which weights are kept.
     folder
         Folder of this training.
     resume
@@ -131,6 +133,7 @@ class Training:
         self.step = tensorflow().function(self._step_once, autograph=False)
         self._step = 0
         self._seconds = 0.0
+        self._best = math.inf
         if (folder / CHECKPOINT_FILE).exists():
             self._restore()
         elif (folder / LOG_FILE).exists():
@@ -216,8 +219,7 @@ class Training:
             loss = adversarial + settings.lambda_cycle * cycle + settings.lambda_identity * identity
             if settings.lambda_mean:
                 loss += settings.lambda_mean * sum(
-                    tf.reduce_mean(tf.square(tf.reduce_mean(true - fake, axis=0)))
-                    for true, fake in ((a, fake_a), (b, fake_b))
+                    _squared_mean(true - fake) for true, fake in ((a, fake_a), (b, fake_b))
                 )
         self._optimisers[0].apply(
             tape.gradient(loss, self._generator_weights), self._generator_weights
@@ -267,11 +269,10 @@ class Training:
         return CycleGAN((self._averaged[0], self._averaged[1]), self._transform, self.settings)
 
     def _end_of_epoch(self, epoch: int) -> dict[str, float]:
-        """Save what there is, look at validation images."""
+        """Look at validation images; save the weights if they are the best so far."""
         from .figures import save_samples
 
         translator = self._translator()
-        translator.save(self.folder)
         made = {
             "A": translator.b_to_a(self._validation["B"]),
             "B": translator.a_to_b(self._validation["A"]),
@@ -282,10 +283,11 @@ class Training:
             self.folder / f"samples-{epoch + 1:03}.png",
             f"epoch {epoch + 1}",
         )
-        return {
-            f"validation_error_{role}": relative_error(self._validation[role], made[role])
-            for role in ("A", "B")
-        }
+        errors = {role: relative_error(self._validation[role], made[role]) for role in ("A", "B")}
+        if sum(errors.values()) < self._best or epoch == 0:
+            self._best = sum(errors.values())
+            translator.save(self.folder)
+        return {f"validation_error_{role}": error for role, error in errors.items()}
 
     def _log(self, numbers: Mapping[str, float]) -> None:
         with (self.folder / LOG_FILE).open("a") as stream:
@@ -308,7 +310,7 @@ class Training:
         write_checkpoint(
             self.folder / CHECKPOINT_FILE,
             arrays,
-            {"step": self._step, "seconds": self._seconds},
+            {"step": self._step, "seconds": self._seconds, "best": self._best},
         )
 
     def _restore(self) -> None:
@@ -318,6 +320,7 @@ class Training:
                 variable.assign(parts[part][str(i)])
         self._step = values["step"]
         self._seconds = values["seconds"]
+        self._best = values["best"]
         log = self.folder / LOG_FILE
         if log.exists():
             log.write_text("".join(log.read_text().splitlines(keepends=True)[: self._step]))
@@ -341,6 +344,17 @@ def relative_error(true: Images, made: Images) -> float:
     average = true.mean(axis=0)
     populated = average > POPULATED
     return float(np.abs(made.mean(axis=0)[populated] / average[populated] - 1.0).mean())
+
+
+def _squared_mean(differences: Any) -> Any:
+    """Square of the mean of images, averaged over pixels, without bias from their spread.
+
+    It is the product of the means of two halves: the square of one mean would be smaller for
+    translations that are all alike.
+    """
+    tf = tensorflow()
+    even, odd = (tf.reduce_mean(differences[k::2], axis=0) for k in (0, 1))
+    return tf.reduce_mean(even * odd)
 
 
 def _constant(array: NDArray[Any]) -> Any:
