@@ -154,6 +154,7 @@ def test_wheel_holds_the_tree(tmp_path):
             "leaderboards/results/**/*.*",
             "leaderboards/service/pages/static/*.css",
             "leaderboards/service/pages/templates/*.html",
+            "agents/jet_domains/models/**/*.*",
             "agents/jet_grooming/models/**/*.*",
             "agents/vegas_sampling/policies/models/*.*",
             "agents/unweighting/models/**/*.*",
