@@ -76,18 +76,16 @@ class Model(abc.ABC):
     def sample(self, number: int, seed: Any) -> Any:
         """Make vectors, float32 tensor of shape (number, pixels)."""
 
-    def _add(self, networks: list[Any]) -> None:
-        """Own networks that share an optimiser."""
+    def _add(self, networks: list[Any], updates: int = 1) -> None:
+        """Own networks that share an optimiser, which updates them so often in a step."""
         settings = self.settings
-        rate = keras().optimizers.schedules.CosineDecay(settings.learning_rate, self._decay_steps)
+        rate = keras().optimizers.schedules.CosineDecay(
+            settings.learning_rate, settings.steps * updates
+        )
         optimiser = keras().optimizers.Adam(rate, beta_1=settings.beta1)
         optimiser.build([weight for one in networks for weight in one.trainable_variables])
         self.networks += networks
         self.optimisers.append(optimiser)
-
-    @property
-    def _decay_steps(self) -> int:
-        return self.settings.steps
 
     @property
     def _binary(self) -> bool:
@@ -158,7 +156,7 @@ class LSGAN(Model):
         units, seed = settings.units, 10 * settings.seed
         hidden = (units, 2 * units)
         self._add([dense("generator", settings.latent, hidden, pixels, seed=seed)])
-        self._add([dense("discriminator", pixels, hidden[::-1], 1, seed=seed + 1)])
+        self._add([dense("discriminator", pixels, hidden[::-1], 1, seed=seed + 1)], self.batches)
 
     def step(self, images: Any, seed: Any) -> Any:
         """Train on images."""
@@ -204,10 +202,6 @@ class WGANGP(LSGAN):
     def batches(self) -> int:
         """Batches that one step takes: one for each step of the critic."""
         return self.settings.critic_steps
-
-    @property
-    def _decay_steps(self) -> int:
-        return self.settings.steps * self.settings.critic_steps
 
     def step(self, images: Any, seed: Any) -> Any:
         """Train on images."""

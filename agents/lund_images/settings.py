@@ -48,7 +48,7 @@ class GeneratorSettings(Parameterised):
     summary: ClassVar[str]
     PUBLISHED: ClassVar[Mapping[str, Any]] = {}
 
-    steps: int = parameter(20_000, _whole(1, 10_000_000))
+    steps: int = parameter(6000, _whole(1, 10_000_000))
     batch_size: int = parameter(128, _whole(1, 100_000))
     average: int = parameter(1, _whole(1, 10_000))
     whitened: int = parameter(0, _whole(0, 1))
@@ -144,6 +144,7 @@ class LSGANSettings(GeneratorSettings):
         "units": 512,
     }
 
+    steps: int = parameter(800, _whole(1, 10_000_000))
     average: int = parameter(32, _whole(1, 10_000))
     whitened: int = parameter(1, _whole(0, 1))
     learning_rate: float = parameter(2e-4, _number(1e-12, 10.0))
@@ -172,6 +173,7 @@ class WGANGPSettings(LSGANSettings):
         "learning_rate": 9.577282099004918e-5,
     }
 
+    steps: int = parameter(600, _whole(1, 10_000_000))
     critic_steps: int = parameter(3, _whole(1, 100))
     penalty: float = parameter(10.0, _number(0.0, 1e6))
 
@@ -191,6 +193,7 @@ class FlowMatchingSettings(GeneratorSettings):
     name = "flow-matching"
     summary: ClassVar[str] = "Discrete flow matching from masked to finished images; trainable."
 
+    steps: int = parameter(8000, _whole(1, 10_000_000))
     blocks: int = parameter(3, _whole(0, 100))
     sampling_steps: int = parameter(64, _whole(1, 10_000))
 
