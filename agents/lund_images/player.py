@@ -50,7 +50,7 @@ def run(task: Task, order: Order, progress: Progress) -> Outcome:
             )
         if not _RUN_SETTINGS[name].admits(value):
             raise ValueError(f"{name} is {value!r} but must be {_RUN_SETTINGS[name]}")
-    generator = _generator(task, order.agent, order.model)
+    generator = make_generator(task, order.agent, order.model)
     submission, images, lines = _play(task, generator, order)
     figure = save_samples(
         load_test_data(task)["samples"].test,
@@ -92,29 +92,35 @@ def compare(task: Task, progress: Progress) -> Comparison:
 def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
     """Generate images with the controls and the models that come with the package."""
     agents: list[tuple[str, Path | None]] = [(name, None) for name in CONTROLS]
-    agents += [(name, model) for name in SETTINGS for model in _shipped(task, name)]
+    agents += [(name, model) for name in SETTINGS for model in models(task, name)]
     entries = []
     for done, (name, model) in enumerate(agents):
         progress(done, len(agents), f"{task.id}: {name}")
         with tempfile.TemporaryDirectory() as scratch:
             order = Order(name, {}, model, Path(scratch))
-            submission, _, _ = _play(task, _generator(task, name, model), order)
+            submission, _, _ = _play(task, make_generator(task, name, model), order)
             entries.append(Board(task.id, folder, shipped=None).add(submission))
     progress(len(agents), len(agents), task.id)
     return entries
 
 
-def _shipped(task: Task, agent: str) -> list[Path]:
+def models(task: Task, agent: str) -> list[Path]:
     """Folders of the trained models of an agent that come with the package."""
     return sorted(file.parent for file in (_MODELS / task.id).glob(f"{agent}-seed*/settings.json"))
 
 
-def _generator(task: Task, agent: str, model: Path | None) -> LundGenerator:
-    """Make a control and fit it, or load a trained generator from its folder."""
+def make_generator(task: Task, agent: str, model: Path | None) -> LundGenerator:
+    """Make a control and fit it, or load a trained generator from its folder.
+
+    Raises
+    ------
+    ValueError
+        If there is no such generator, or it does not fit together with the folder.
+    """
     if agent in SETTINGS:
         from .trained import TrainedGenerator
 
-        folders = [model] if model else _shipped(task, agent)
+        folders = [model] if model else models(task, agent)
         if not folders:
             raise ValueError(
                 f"no trained {agent} for {task.id} comes with hepgym: train one with "

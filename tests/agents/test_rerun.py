@@ -18,9 +18,15 @@ from hepgym.leaderboards.service.workers.jobs import agreement
 from hepgym.leaderboards.tasks import TASKS, load_test_data, task
 from hepgym.leaderboards.untrusted import unpack
 
-UNWEIGHTING, VEGAS, DOMAINS, FIT = (
+UNWEIGHTING, VEGAS, DOMAINS, LUND, FIT = (
     task(name)
-    for name in ("Unweighting-v0", "VegasSampling-v0", "JetDomains-QCD2W-v0", "PDFFit-v0")
+    for name in (
+        "Unweighting-v0",
+        "VegasSampling-v0",
+        "JetDomains-QCD2W-v0",
+        "LundImages-v0",
+        "PDFFit-v0",
+    )
 )
 
 
@@ -38,7 +44,14 @@ def same(of, manifest, one, other, data):
     return agreement(*(rerun.comparable(of, manifest, each, data) for each in (one, other)))
 
 
-FAMILIES = ("jet_grooming", "jet_domains", "vegas_sampling", "unweighting", "pdf_fit")
+FAMILIES = (
+    "jet_grooming",
+    "jet_domains",
+    "lund_images",
+    "vegas_sampling",
+    "unweighting",
+    "pdf_fit",
+)
 
 
 @pytest.mark.parametrize("name", [one.id for one in TASKS.values() if one.score in FAMILIES])
@@ -152,6 +165,25 @@ def test_controls_of_jet_domains(agent, tmp_path):
     manifest = entry(DOMAINS, agent)
     own = rerun.run(DOMAINS, manifest, tmp_path, data)
     assert same(DOMAINS, manifest, stored(DOMAINS, agent), own, data) == 1.0
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "independent-pixels",
+        pytest.param("gaussian", marks=pytest.mark.slow),
+        pytest.param("flow-matching", marks=pytest.mark.slow),
+    ],
+)
+def test_a_generator_makes_its_images_again(agent, tmp_path):
+    manifest = entry(LUND, agent)
+    own = rerun.run(LUND, manifest, tmp_path, {})
+    assert same(LUND, manifest, stored(LUND, agent), own, {}) == 1.0
+    *trained, seed = manifest.seeds
+    other = manifest.model_copy(update={"seeds": (*trained, seed + 1)})
+    assert same(LUND, manifest, rerun.run(LUND, other, tmp_path, {}), own, {}) < 0.99
+    with pytest.raises(ValueError, match="names no seed"):
+        rerun.run(LUND, manifest.model_copy(update={"seeds": ()}), tmp_path, {})
 
 
 def test_a_sampler_plays_its_seeds_or_fresh_ones(tmp_path):

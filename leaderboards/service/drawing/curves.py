@@ -76,6 +76,7 @@ class DatasetDrawer(Protocol):
 _DRAWERS = {
     "jet_grooming": ".jets",
     "jet_domains": ".domains",
+    "lund_images": ".lund_images",
     "unweighting": ".surrogates",
     "vegas_sampling": ".integrators",
 }

@@ -102,6 +102,29 @@ class _Images(_Jets):
         return {"domains": dataclasses.replace(official, images=images, paired=None)}
 
 
+class _SingleImages(_Jets):
+    """Lund images of single fresh jets; what generators learn from stays as it is."""
+
+    def check(self, task: Task, size: int) -> None:
+        """Ask for as many jets as there are test images."""
+        needed = len(load_test_data(task)["samples"].test)
+        if size < needed:
+            raise ValueError(
+                f"{task.id} is scored on {needed} images: size is {size} but must be at least "
+                f"{needed}"
+            )
+
+    def load(self, task: Task, folder: Path) -> dict[str, Any]:
+        """Make images of the fresh jets."""
+        from ....datasets.jets.lund_images import lund_images
+
+        official = load_test_data(task)["samples"]
+        (jets,) = super().load(task, folder).values()
+        # A distance between averages depends on their number.
+        test = lund_images(jets)[: len(official.test)] > 0.0
+        return {"samples": dataclasses.replace(official, test=test)}
+
+
 class _WeightedEvents:
     """Events with their exact matrix elements, for surrogates."""
 
@@ -149,6 +172,7 @@ class _Seeds:
 _SOURCES: Mapping[str, Source] = {
     "jet_grooming": _Jets(),
     "jet_domains": _Images(),
+    "lund_images": _SingleImages(),
     "unweighting": _WeightedEvents(),
     "vegas_sampling": _Seeds(),
 }

@@ -11,6 +11,7 @@ from hepgym.datasets.integrands.suite import load_suite
 from hepgym.datasets.unweighting import load_events
 from hepgym.leaderboards.board import Board
 from hepgym.leaderboards.scores.jet_domains import Domains
+from hepgym.leaderboards.scores.lund_images import Samples
 from hepgym.leaderboards.service.boards import Boards
 from hepgym.leaderboards.service.drawing.curves import drawer
 from hepgym.leaderboards.submission import Submission
@@ -37,7 +38,7 @@ def curves(name, submission, data):
 
 def test_which_families_have_curves():
     drawn = {one.score for one in TASKS.values() if drawer(one) is not None}
-    assert drawn == {"jet_grooming", "jet_domains", "unweighting", "vegas_sampling"}
+    assert drawn == {"jet_grooming", "jet_domains", "lund_images", "unweighting", "vegas_sampling"}
 
 
 def test_translated_images():
@@ -56,6 +57,21 @@ def test_translated_images():
     assert np.argmax(delta.values) == np.argmax(delta.reference) == 3
     active = found["B to A: active pixels"]
     assert active.values[0] == active.reference[0] == 1.0
+
+
+def test_generated_images():
+    true, made = np.zeros((2, 30, 24, 24), np.bool_)
+    true[:, 3, 10] = True
+    made[:10, 3, 20] = made[:, 5, 20] = True
+    name = "LundImages-v0"
+    entry = shipped(name, "gaussian", images=made.reshape(-1))
+    found = curves(name, entry, {"samples": Samples(true, true)})
+    kt, delta, active = (found[one] for one in ("ln kt", "ln 1/Delta", "active pixels"))
+    assert (np.argmax(kt.values), np.argmax(kt.reference)) == (20, 10)
+    assert (sum(kt.values), sum(kt.reference)) == (pytest.approx(4 / 3, abs=1e-5), 1.0)
+    assert (np.argmax(delta.values), np.argmax(delta.reference)) == (5, 3)
+    assert active.values[1:3] == pytest.approx([2 / 3, 1 / 3], abs=1e-5)
+    assert active.reference[1] == 1.0
 
 
 def test_a_surrogate_that_knows_everything_is_a_peak():

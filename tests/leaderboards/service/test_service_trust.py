@@ -31,7 +31,13 @@ TASK = task("JetGrooming-v0")
 RUNNER = "hepgym.agents.rerun"
 ME = Account(None, "anonymous", "submitter")
 CUT = 0.08
-REFRESHED = ("JetGrooming-v0", "JetDomains-QCD2W-v0", "Unweighting-v0", "VegasSampling-v0")
+REFRESHED = (
+    "JetGrooming-v0",
+    "JetDomains-QCD2W-v0",
+    "LundImages-v0",
+    "Unweighting-v0",
+    "VegasSampling-v0",
+)
 
 
 @pytest.fixture
@@ -294,6 +300,17 @@ def test_tasks_without_a_generator_cannot_be_refreshed(service):
         commands.refresh("PDFFit-v0", size=100, settings=service.settings)
     with pytest.raises(ValueError, match="size is 9999 but must be at least 10000"):
         commands.refresh("JetDomains-QCD2W-v0", size=9999, settings=service.settings)
+    with pytest.raises(ValueError, match="size is 9999 but must be at least 10000"):
+        commands.refresh("LundImages-v0", size=9999, settings=service.settings)
+
+
+def test_images_of_fresh_jets_are_made_as_the_official_ones(tmp_path):
+    lund = task("LundImages-v0")
+    (one,) = lund.datasets.values()
+    (tmp_path / "jets.root").symlink_to(SPECS[one].bundled_file("test"))
+    official, fresh = load_test_data(lund)["samples"], fresh_events.load(lund, tmp_path)["samples"]
+    assert np.array_equal(fresh.test, official.test)
+    assert np.array_equal(fresh.train, official.train)
 
 
 @pytest.mark.parametrize("name", REFRESHED)
