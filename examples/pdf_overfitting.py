@@ -111,7 +111,7 @@ def draw(trials: list[dict], chosen: dict[str, int], x, file: Path) -> None:
             one = trials[chosen[criterion]]
             label = f"chosen by {titles[criterion]}"
             axes.scatter(one[name], one["test"], c=colour, s=80, label=label)
-        axes.set(xlabel=f"{titles[name]} per point", xscale="log", yscale="log")
+        axes.set(xlabel=f"{titles[name]} per point")
     above.axes[0].set_ylabel("chi2 per point of the last fold")
     above.axes[0].legend(frameon=False)
     for axes, row in zip(below.subplots(1, 3), range(len(SHOWN)), strict=True):
