@@ -26,7 +26,7 @@ class Limits(BaseModel):
     wall_s
         Seconds of wall time.
     memory_mb
-        Private memory (``RLIMIT_DATA``) in MB.
+        Private memory (``RLIMIT_DATA``) in MB, beside what the worker holds when the job begins.
     file_mb
         Largest file that it may write, in MB.
     """

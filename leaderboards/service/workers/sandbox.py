@@ -258,7 +258,8 @@ def _confine(folder: Path, limits: Limits, paths: _Paths, network: bool, parent:
     mb = 1_000_000
     # The kernel warns with SIGXCPU at the first limit and kills at the second.
     _limit(resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 2)
-    _limit(resource.RLIMIT_DATA, limits.memory_mb * mb)
+    # The kernel counts what a fork has from its parent; the job may have its own part besides.
+    _limit(resource.RLIMIT_DATA, _inherited_bytes() + limits.memory_mb * mb)
     _limit(resource.RLIMIT_FSIZE, limits.file_mb * mb)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
@@ -270,6 +271,15 @@ def _confine(folder: Path, limits: Limits, paths: _Paths, network: bool, parent:
         fence.close(reads, [folder, *writes])
     if not network:
         _deny_network()
+
+
+def _inherited_bytes() -> int:
+    """Private memory of this process, as the kernel counts it for the limit of data."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
 
 
 def _clean_environment(folder: Path) -> list[Path]:

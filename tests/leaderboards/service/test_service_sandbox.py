@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import signal
 import socket
@@ -306,6 +307,18 @@ def test_what_numba_has_not_compiled_yet_is_compiled_in_memory(tmp_path):
     outcome = run(lambda: {"value": module.twice(21)}, tmp_path / "job")
     assert outcome.value == {"value": 42}
     assert not list(source.parent.rglob("*.nbc"))
+
+
+def test_what_the_worker_holds_is_not_the_jobs(tmp_path):
+    """A worker that has loaded TensorFlow holds gigabytes, which a fork has too."""
+    size = 5_000_000_000
+    held = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    limits = Limits(memory_mb=500)
+    for name, mb in (("small", 200), ("large", 800)):
+        (tmp_path / name).mkdir()
+        outcome = run(lambda mb=mb: {"n": len(bytearray(mb * 10**6))}, tmp_path / name, limits)
+        assert outcome.kind == ("done" if name == "small" else "limit"), outcome.reason
+    held.close()
 
 
 def test_without_the_kernels_help_jobs_still_run(tmp_path, monkeypatch):
