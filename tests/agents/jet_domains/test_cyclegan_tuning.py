@@ -29,8 +29,9 @@ def test_shipped_space():
     assert all(published[name] == value for name, value in space.fixed.items())
 
 
+@pytest.mark.slow
 def test_scan(tmp_path):
-    """Its loss is the CycleJet loss on validation images; the model that it names has it."""
+    """Slow: a training and all test images. Its loss is the CycleJet loss on validation images; the model that it names has it."""
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(TINY))
     best = tune(TASK, read_space(tmp_path / "space.yaml"), tmp_path / "scan", evals=1).best
     assert best is not None
