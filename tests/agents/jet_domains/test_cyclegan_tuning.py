@@ -31,7 +31,10 @@ def test_shipped_space():
 
 @pytest.mark.slow
 def test_scan(tmp_path):
-    """Slow: a training and all test images. Its loss is the CycleJet loss on validation images; the model that it names has it."""
+    """Slow: a training and all test images.
+
+    The loss is the CycleJet loss on validation images; the model that the scan names has it.
+    """
     (tmp_path / "space.yaml").write_text(yaml.safe_dump(TINY))
     best = tune(TASK, read_space(tmp_path / "space.yaml"), tmp_path / "scan", evals=1).best
     assert best is not None
