@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ import numpy as np
 from ...backend import keras
 from ...datasets.jets.image_transform import ImageTransform
 from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE
+from .. import training_folder
 from .settings import CycleGANSettings
 from .translator import Images, Translator
 
-SETTINGS_FILE = "settings.json"
 TRANSFORM_FILE = "transform.npz"
 GENERATOR_FILES = ("a_to_b.keras", "b_to_a.keras")
 
-_FORMAT = 1
 _BATCH = 500
 
 
@@ -74,7 +72,7 @@ class CycleGAN(Translator):
     def save(self, folder: Path) -> None:
         """Write everything into a folder, which is made if needed."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_settings(folder, self.settings)
+        training_folder.write_settings(folder, self.name, self.settings)
         self.transform.save(folder / TRANSFORM_FILE)
         for generator, file in zip(self.generators, GENERATOR_FILES, strict=True):
             generator.save(folder / file)
@@ -109,27 +107,8 @@ def compact(transform: ImageTransform) -> None:
         transform.dewhiten_ = transform.dewhiten_.astype(np.float32)
 
 
-def write_settings(folder: Path, settings: CycleGANSettings) -> None:
-    """Write the settings of a training into its folder."""
-    values = {"format": _FORMAT, "agent": CycleGAN.name, "settings": settings.as_dict()}
-    (folder / SETTINGS_FILE).write_text(json.dumps(values, indent=2) + "\n")
-
-
 def read_settings(folder: Path) -> CycleGANSettings:
-    """Read the settings of a training from its folder.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or they cannot be used.
-    """
-    file = folder / SETTINGS_FILE
-    if not file.is_file():
-        raise ValueError(f"{folder} is not the folder of a training: it has no {SETTINGS_FILE}")
-    try:
-        content = json.loads(file.read_text())
-        if content["format"] != _FORMAT or content["agent"] != CycleGAN.name:
-            raise ValueError("it is for another agent or version")
-        return CycleGANSettings.from_dict(content["settings"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} cannot be used: {error}") from None
+    """Read the settings of a training from its folder, see `training_folder.read_settings`."""
+    known = {CycleGAN.name: CycleGANSettings.from_dict}
+    settings: CycleGANSettings = training_folder.read_settings(folder, known)
+    return settings

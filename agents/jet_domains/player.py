@@ -70,7 +70,7 @@ def train(
     """Train CycleGAN; arguments and errors as for `players.Player.train`."""
     if agent != CYCLEGAN:
         raise ValueError(f"no agent {agent!r} of {task.id} learns; choose {CYCLEGAN}")
-    from .progress import live_line
+    from ..progress import live_line
     from .settings import reference_settings
 
     presets = {"reference": reference_settings, "published": _published}

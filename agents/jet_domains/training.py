@@ -18,7 +18,8 @@ from ...datasets.jets.lund_images import average_images
 from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE, POPULATED
 from ..checkpoint import read_checkpoint, write_checkpoint
 from ..interruption import interruptible
-from .cyclegan import SETTINGS_FILE, CycleGAN, compact, read_settings, write_settings
+from ..training_folder import open_folder, write_settings
+from .cyclegan import CycleGAN, compact, read_settings
 from .networks import build_discriminator, build_generator
 from .settings import CycleGANSettings
 from .translator import Images
@@ -76,18 +77,12 @@ def train(
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, once the checkpoint is written.
     """
-    if not resume:
-        for name in (CHECKPOINT_FILE, SUMMARY_FILE, SETTINGS_FILE, LOG_FILE):
-            (folder / name).unlink(missing_ok=True)
-    if (folder / SETTINGS_FILE).exists() and read_settings(folder) != settings:
-        raise ValueError(
-            f"{folder} holds a training with other settings: choose another folder, the same "
-            "settings, or to start over"
-        )
+    files = (CHECKPOINT_FILE, SUMMARY_FILE, LOG_FILE)
+    open_folder(folder, settings, read_settings, resume=resume, files=files)
     if (folder / SUMMARY_FILE).exists():
         return CycleGAN.load(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_settings(folder, settings)
+    write_settings(folder, CycleGAN.name, settings)
     training = Training(settings, jets, validation, folder)
     with interruptible() as stop:
         training.run(stop, show or (lambda step, steps, numbers: None))

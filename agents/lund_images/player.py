@@ -75,7 +75,7 @@ def train(
         raise ValueError(
             f"no agent {agent!r} of {task.id} learns; choose one of {', '.join(SETTINGS)}"
         )
-    from ..jet_domains.progress import live_line
+    from ..progress import live_line
     from .training import train as learn
 
     settings = SETTINGS[agent].preset(preset, changes)

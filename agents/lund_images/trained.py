@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...backend import keras, tensorflow
+from .. import training_folder
 from .generator import Images, LundGenerator
 from .models import MODELS, Model
 from .pixels import Pixels
 from .settings import SETTINGS, GeneratorSettings
 
-SETTINGS_FILE = "settings.json"
 NETWORK_FILE = "generator.keras"
 
-_FORMAT = 1
 _BATCH = 1000
 
 
@@ -63,7 +60,7 @@ class TrainedGenerator(LundGenerator):
     def save(self, folder: Path) -> None:
         """Write everything into a folder, which is made if needed."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_settings(folder, self.model.settings)
+        training_folder.write_settings(folder, self.name, self.model.settings)
         self.pixels.save(folder)
         self.model.networks[0].save(folder / NETWORK_FILE)
 
@@ -90,27 +87,8 @@ class TrainedGenerator(LundGenerator):
         return cls(model, pixels)
 
 
-def write_settings(folder: Path, settings: GeneratorSettings) -> None:
-    """Write the settings of a training into its folder."""
-    values = {"format": _FORMAT, "agent": settings.name, "settings": settings.as_dict()}
-    (folder / SETTINGS_FILE).write_text(json.dumps(values, indent=2) + "\n")
-
-
-def read_settings(folder: Path) -> Any:
-    """Read the settings of a training from its folder.
-
-    Raises
-    ------
-    ValueError
-        If there are none, or they cannot be used.
-    """
-    file = folder / SETTINGS_FILE
-    if not file.is_file():
-        raise ValueError(f"{folder} is not the folder of a training: it has no {SETTINGS_FILE}")
-    try:
-        content = json.loads(file.read_text())
-        if content["format"] != _FORMAT or content["agent"] not in SETTINGS:
-            raise ValueError("it is for another agent or version")
-        return SETTINGS[content["agent"]].from_dict(content["settings"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} cannot be used: {error}") from None
+def read_settings(folder: Path) -> GeneratorSettings:
+    """Read the settings of a training from its folder, see `training_folder.read_settings`."""
+    known = {name: kind.from_dict for name, kind in SETTINGS.items()}
+    settings: GeneratorSettings = training_folder.read_settings(folder, known)
+    return settings

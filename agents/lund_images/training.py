@@ -17,11 +17,12 @@ from ...datasets.jets.lund_images import average_images
 from ...leaderboards.image_distances import distances
 from ..checkpoint import read_checkpoint, write_checkpoint
 from ..interruption import interruptible
+from ..training_folder import open_folder, write_settings
 from .generator import Images
 from .models import MODELS
 from .pixels import Pixels
 from .settings import GeneratorSettings
-from .trained import SETTINGS_FILE, TrainedGenerator, read_settings, write_settings
+from .trained import TrainedGenerator, read_settings
 
 CHECKPOINT_FILE = "checkpoint.npz"
 LOG_FILE = "log.jsonl"
@@ -85,18 +86,12 @@ def train(
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, once the checkpoint is written.
     """
-    if not resume:
-        for name in (CHECKPOINT_FILE, SUMMARY_FILE, SETTINGS_FILE, LOG_FILE):
-            (folder / name).unlink(missing_ok=True)
-    if (folder / SETTINGS_FILE).exists() and read_settings(folder) != settings:
-        raise ValueError(
-            f"{folder} holds a training with other settings: choose another folder, the same "
-            "settings, or to start over"
-        )
+    files = (CHECKPOINT_FILE, SUMMARY_FILE, LOG_FILE)
+    open_folder(folder, settings, read_settings, resume=resume, files=files)
     if (folder / SUMMARY_FILE).exists():
         return TrainedGenerator.load(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_settings(folder, settings)
+    write_settings(folder, settings.name, settings)
     training = _Training(settings, images, validation, folder)
     with interruptible() as stop:
         training.run(stop, show or (lambda step, steps, numbers: None))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from ...progress import live_bar
+
 
 class Progress(Protocol):
     """Called after each vector step with counts, and now and then with new numbers."""
@@ -32,28 +34,17 @@ def live_line(steps: int) -> Iterator[Progress]:
     ------
     Progress
     """
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    with Bars(
-        TextColumn("training"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[numbers]}"),
-        TimeRemainingColumn(),
-    ) as bars:
-        bar = bars.add_task("training", total=steps, numbers="")
-        shown: dict[str, float] = {}
-        names = {
-            "reward": "reward",
-            "loss": "loss",
-            "validation_loss": "L(validation)",
-            "steps_per_second": "steps/s",
-        }
+    names = {
+        "reward": "reward",
+        "loss": "loss",
+        "validation_loss": "L(validation)",
+        "steps_per_second": "steps/s",
+    }
+    shown: dict[str, float] = {}
+    with live_bar(steps) as update:
 
         def show(step: int, numbers: dict[str, float]) -> None:
             shown.update({k: v for k, v in numbers.items() if k in names})
-            words = "  ".join(f"{names[k]} {v:.4g}" for k, v in shown.items())
-            bars.update(bar, completed=min(step, steps), numbers=words)
+            update(step, "  ".join(f"{names[k]} {v:.4g}" for k, v in shown.items()))
 
         yield show
