@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .whole_files import whole_file
+
 Arrays = dict[str, NDArray[np.generic]]
 
 _JSON = "json"
@@ -33,12 +35,10 @@ def write_checkpoint(file: Path, parts: dict[str, Arrays], values: dict[str, Any
     """
     arrays = {f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()}
     arrays[_JSON] = np.array(json.dumps({"layout": LAYOUT, **values}))
-    scratch = file.with_name(file.name + ".part")
-    with scratch.open("wb") as stream:
+    with whole_file(file) as part, part.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
         stream.flush()
         os.fsync(stream.fileno())
-    os.replace(scratch, file)
 
 
 def read_checkpoint(file: Path) -> tuple[dict[str, Arrays], dict[str, Any]]:

@@ -61,6 +61,27 @@ def network_file(attachments: Path) -> Path | None:
     return None
 
 
+def way_to_run(attachments: Path, *, reference: bool) -> str | None:
+    """Say how an entry can be run: by the network that came with it, or else by its name.
+
+    Parameters
+    ----------
+    attachments
+        Folder of what came with the entry.
+    reference
+        Whether it is a reference agent that comes with the package.
+
+    Returns
+    -------
+    str or None
+        File name of the network, `REFERENCE`, or None if there is no way.
+    """
+    file = network_file(attachments)
+    if file is not None:
+        return file.name
+    return REFERENCE if reference else None
+
+
 def load_network(file: Path) -> Network:
     """Load a network without running any code that it may hold.
 

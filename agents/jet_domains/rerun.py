@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...leaderboards.manifest import Manifest
 from ...leaderboards.scores.jet_domains import Domains, translations
 from ...leaderboards.tasks import Task
-from ..submitted import REFERENCE, Network, load_network, network_file
+from ..submitted import Network, load_network, network_file, way_to_run
 from . import CONTROLS, Images
 from .cyclegan import read_settings
 from .player import CYCLEGAN, make_translator, models
@@ -23,12 +23,8 @@ from .player import CYCLEGAN, make_translator, models
 
 def how(task: Task, manifest: Manifest, attachments: Path) -> str | None:
     """Say how an entry can be run; see `hepgym.leaderboards.service.workers.runner.Runner`."""
-    file = network_file(attachments)
-    if file is not None:
-        return file.name
-    if manifest.agent in CONTROLS or _folder(task, manifest) is not None:
-        return REFERENCE
-    return None
+    known = manifest.agent in CONTROLS or _folder(task, manifest) is not None
+    return way_to_run(attachments, reference=known)
 
 
 def run(

@@ -21,7 +21,7 @@ from ...envs.jet_grooming.observation import CONTEXT, NODE
 from ...leaderboards.manifest import Manifest
 from ...leaderboards.tasks import Task
 from ..parameters import Parameters
-from ..submitted import REFERENCE, Network, load_network, network_file
+from ..submitted import Network, load_network, network_file, way_to_run
 from . import GROOMERS, Groomer, NodeGroomer, canonical_decisions, make_groomer
 from .networks.groomer import SETTINGS_FILE
 from .trained import TRAINED, load_groomer, reference_models
@@ -71,10 +71,7 @@ class NetworkGroomer(NodeGroomer):
 
 def how(task: Task, manifest: Manifest, attachments: Path) -> str | None:
     """Say how an entry can be run; see `hepgym.leaderboards.service.workers.runner.Runner`."""
-    file = network_file(attachments)
-    if file is not None:
-        return file.name
-    return REFERENCE if _reference(task, manifest) is not None else None
+    return way_to_run(attachments, reference=_reference(task, manifest) is not None)
 
 
 def run(

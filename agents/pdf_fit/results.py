@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...envs.pdf_fit.constraints import INTEGRABILITY_THRESHOLD
 from ...leaderboards.scores.pdf_fit import postfit
+from ..whole_files import whole_file, write_whole
 from .plan import FitPlan, fit_plan
 
 _PLAN_FILE = "fit.json"
@@ -125,7 +125,7 @@ class FitFolder:
         self.plan = plan
         if held is None:
             self.path.mkdir(parents=True, exist_ok=True)
-            _write_atomically(file, json.dumps(plan.to_json(), indent=1).encode() + b"\n")
+            write_whole(file, json.dumps(plan.to_json(), indent=1) + "\n")
 
     def _file(self, number: int) -> Path:
         return self.path / "replicas" / f"replica_{number:04d}.npz"
@@ -148,14 +148,12 @@ class FitFolder:
             "arc_length": replica.arc_length.tolist(),
             "history": replica.history.tolist(),
         }
-        _write_atomically(file.with_suffix(".json"), json.dumps(log).encode() + b"\n")
-        with tempfile.TemporaryFile() as scratch:
-            arrays = {name: getattr(replica, name) for name in _ARRAYS}
+        write_whole(file.with_suffix(".json"), json.dumps(log) + "\n")
+        arrays = {name: getattr(replica, name) for name in _ARRAYS}
+        with whole_file(file) as part, part.open("wb") as stream:
             np.savez_compressed(
-                scratch, allow_pickle=False, **arrays, numbers=np.array(json.dumps(numbers))
+                stream, allow_pickle=False, **arrays, numbers=np.array(json.dumps(numbers))
             )
-            scratch.seek(0)
-            _write_atomically(file, scratch.read())
 
     def read(self, number: int) -> FittedReplica:
         """Read a replica.
@@ -178,17 +176,6 @@ class FitFolder:
     def read_all(self, numbers: Sequence[int] | None = None) -> list[FittedReplica]:
         """Read some replicas, all by default."""
         return [self.read(number) for number in (self.numbers() if numbers is None else numbers)]
-
-
-def _write_atomically(file: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def distributions(replicas: Sequence[FittedReplica]) -> NDArray[np.float64]:

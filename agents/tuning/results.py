@@ -11,8 +11,9 @@ import yaml
 
 from ...leaderboards.figures.style import BACKGROUND, SIGNAL, hep_figure, save
 from ...leaderboards.tasks import Task
+from ..whole_files import write_whole
 from .space import Choice, LogUniform, Searched, Space
-from .trial import Trial, best_trial, write_atomically
+from .trial import Trial, best_trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ def write_results(folder: Path, task: Task, space: Space, trials: Sequence[Trial
     best = best_trial(trials)
     if best is None:
         return []
-    write_atomically(folder / BEST_FILE, _runcard(task, space, best, len(trials)))
+    write_whole(folder / BEST_FILE, _runcard(task, space, best, len(trials)))
     figures = [_draw_history(folder / "figures" / "loss-trial.png", trials, best)]
     for name, parameter in space.searched.items():
         file = folder / "figures" / f"loss-{name}.png"

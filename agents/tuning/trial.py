@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
+from ..whole_files import write_whole
 from .space import Coordinate, Value
 
 SCAN_FILE = "scan.json"
@@ -88,7 +88,7 @@ class TrialFolder:
         file = path / SCAN_FILE
         identity = json.loads(json.dumps(identity))
         if not file.exists():
-            write_atomically(file, json.dumps(identity, indent=2) + "\n")
+            write_whole(file, json.dumps(identity, indent=2) + "\n")
             return
         other = json.loads(file.read_text(encoding="utf-8"))
         for name, value in identity.items():
@@ -129,7 +129,7 @@ class TrialFolder:
 
     def write(self, trial: Trial) -> None:
         """Store a trial."""
-        write_atomically(self.file(trial.number), trial.model_dump_json(indent=2) + "\n")
+        write_whole(self.file(trial.number), trial.model_dump_json(indent=2) + "\n")
 
     def file(self, number: int) -> Path:
         """File of a trial."""
@@ -138,13 +138,6 @@ class TrialFolder:
     def agent_folder(self, number: int) -> Path:
         """Folder that belongs to the agent of a trial."""
         return self.path / "agents" / f"{number:05d}"
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Write a file so that it is never seen in part."""
-    scratch = file.with_suffix(f".{os.getpid()}.part")
-    scratch.write_text(text, encoding="utf-8")
-    os.replace(scratch, file)
 
 
 def _short(value: Any) -> str:

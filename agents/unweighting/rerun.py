@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...datasets.unweighting import EventSample
 from ...leaderboards.manifest import Manifest
 from ...leaderboards.tasks import Task
-from ..submitted import REFERENCE, load_network, network_file
+from ..submitted import load_network, network_file, way_to_run
 from .features import FEATURES, features
 from .player import CONTROLS, models
 from .settings import SurrogateSettings
@@ -29,12 +29,8 @@ _MOMENTA = (6, 4)
 
 def how(task: Task, manifest: Manifest, attachments: Path) -> str | None:
     """Say how an entry can be run; see `hepgym.leaderboards.service.workers.runner.Runner`."""
-    file = network_file(attachments)
-    if file is not None:
-        return file.name
-    if manifest.agent in CONTROLS or _folder(task, manifest) is not None:
-        return REFERENCE
-    return None
+    known = manifest.agent in CONTROLS or _folder(task, manifest) is not None
+    return way_to_run(attachments, reference=known)
 
 
 def run(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....envs.vegas_sampling.setup import NUMBERS, checked_budget
+from ...whole_files import write_whole
 from .base import Policy
 from .evaluation import Games, mean_difference, play
 from .imitation import demonstrations
@@ -138,14 +139,16 @@ def search(
         }  # fmt: skip
         with (target / "log.jsonl").open("a") as log:
             log.write(json.dumps(numbers) + "\n")
-        _write(
+        write_whole(
             target / "search.json",
-            {
-                "settings": dataclasses.asdict(settings),
-                "generation": generation + 1,
-                "mean": mean.tolist(),
-                "spread": spread.tolist(),
-            },
+            json.dumps(
+                {
+                    "settings": dataclasses.asdict(settings),
+                    "generation": generation + 1,
+                    "mean": mean.tolist(),
+                    "spread": spread.tolist(),
+                }
+            ),
         )
         if progress is not None:
             progress(generation + 1, numbers)
@@ -176,9 +179,3 @@ def _state(
             f"{path} is the state of a search with other settings: choose another folder"
         )
     return generation, mean, spread
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(content))
-    part.replace(path)

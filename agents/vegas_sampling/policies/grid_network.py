@@ -22,6 +22,7 @@ from ....envs.vegas_sampling.game import BINS
 from ....envs.vegas_sampling.grid import damp, share_equally
 from ....envs.vegas_sampling.setup import Observation
 from ...parameters import Parameters
+from ...whole_files import whole_file
 from .base import Policy, iterations_played, statistic
 from .schedules import Geometric
 
@@ -142,10 +143,8 @@ class GridNetworkPolicy(Policy):
             arrays[f"kernel_{number}"], arrays[f"biases_{number}"] = kernel, biases
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        with part.open("wb") as file:
+        with whole_file(target) as part, part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
-        part.replace(target)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> GridNetworkPolicy:

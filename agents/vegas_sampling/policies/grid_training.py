@@ -31,6 +31,7 @@ from ....envs.vegas_sampling.game import (
 )
 from ....envs.vegas_sampling.optimum import bin_moments, squared
 from ....envs.vegas_sampling.setup import NUMBERS, checked_budget, empty_observation
+from ...whole_files import whole_file, write_whole
 from .base import Policy
 from .evaluation import Evaluation, evaluate_policy, mean_difference, play
 from .grid_network import CHANNELS, DILATIONS, GridNetworkPolicy, Schedule, channels
@@ -146,9 +147,9 @@ def train(
             "validation_difference": mean_difference(own.games, usual.games),
         }
         network.save(target / "round.npz")
-        _write(
+        write_whole(
             target / "grid-training.json",
-            {"settings": dataclasses.asdict(settings), "rounds": number + 1},
+            json.dumps({"settings": dataclasses.asdict(settings), "rounds": number + 1}),
         )
         with (target / "log.jsonl").open("a") as log:
             log.write(json.dumps(numbers) + "\n")
@@ -285,10 +286,8 @@ class _Network:
 
     def save(self, path: Path) -> None:
         variables = [*self._model.get_weights(), *(v.numpy() for v in self._optimiser.variables)]
-        part = path.with_name(f"{path.name}.part")
-        with part.open("wb") as file:
+        with whole_file(path) as part, part.open("wb") as file:
             np.savez(file, *variables, allow_pickle=False)
-        part.replace(path)
 
     def restore(self, path: Path) -> None:
         with np.load(path, allow_pickle=False) as file:
@@ -326,9 +325,3 @@ def _done(path: Path, settings: GridTrainingSettings) -> int:
             f"{path} is the state of a training with other settings: choose another folder"
         )
     return rounds
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(content))
-    part.replace(path)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ....envs.vegas_sampling.setup import Observation
 from ...parameters import Parameters
+from ...whole_files import write_whole
 from .base import Policy
 from .features import NAMES, features
 
@@ -81,9 +82,7 @@ class LinearPolicy(Policy):
         text = json.dumps({"weights": table, "origin": self.origin}, indent=1)
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        part.write_text(text + "\n")
-        part.replace(target)
+        write_whole(target, text + "\n")
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> LinearPolicy:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ....envs.vegas_sampling.setup import Observation
 from ...parameters import Parameters
+from ...whole_files import whole_file
 from .base import Policy
 from .features import NAMES, features
 
@@ -81,10 +82,8 @@ class NetworkPolicy(Policy):
             arrays[f"biases_{number}"] = biases.astype(np.float32)
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.part")
-        with part.open("wb") as file:
+        with whole_file(target) as part, part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
-        part.replace(target)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> NetworkPolicy:

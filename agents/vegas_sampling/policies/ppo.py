@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ....envs.vegas_sampling.actions import action_space
 from ....envs.vegas_sampling.setup import Observation, checked_budget
 from ....envs.vegas_sampling.vector_env import VegasSamplingVectorEnv
+from ...whole_files import whole_file, write_whole
 from .base import Policy
 from .evaluation import Evaluation, evaluate_policy, mean_difference
 from .features import LARGEST, NAMES, features
@@ -209,21 +210,18 @@ class _Record:
         if difference < self.best:
             self.best = difference
             policy.save(self.folder / "ppo.npz")
-        part = self.folder / "checkpoint.pt.part"
-        torch.save(
-            {
-                "policy": model.policy.state_dict(),
-                "optimizer": model.policy.optimizer.state_dict(),
-            },
-            part,
-        )
-        part.replace(self.folder / "checkpoint.pt")
-        part = self.folder / "training.json.part"
+        with whole_file(self.folder / "checkpoint.pt") as part:
+            torch.save(
+                {
+                    "policy": model.policy.state_dict(),
+                    "optimizer": model.policy.optimizer.state_dict(),
+                },
+                part,
+            )
         state = {
             "settings": dataclasses.asdict(self.settings), "rounds": rounds, "best": self.best
         }  # fmt: skip
-        part.write_text(json.dumps(state))
-        part.replace(self.folder / "training.json")
+        write_whole(self.folder / "training.json", json.dumps(state))
 
     def _play(self, policy: Policy) -> Evaluation:
         return evaluate_policy(
