@@ -6,6 +6,8 @@ Definitions: arXiv:1909.01359.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,23 @@ Floats = NDArray[np.float64]
 
 POPULATED = 0.05
 """Average occupancy above which a pixel counts in the relative error."""
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """Score of images; the score's module says what the quantities are.
+
+    Attributes
+    ----------
+    quantities
+        Name to estimate.
+    """
+
+    quantities: Mapping[str, Estimate]
+
+    def metrics(self) -> dict[str, Estimate]:
+        """Every quantity by name."""
+        return dict(self.quantities)
 
 
 class Resamples:

@@ -68,6 +68,11 @@ def find_jets(
     return event, ak.flatten(index[order], axis=1)
 
 
+def ranks(event: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each jet in its event, 0 or 1, of the events in the order of `find_jets`."""
+    return np.concatenate([[0], np.where(np.diff(event) == 0, 1, 0)])[: len(event)]
+
+
 def gather(
     particles: ak.Array, event: NDArray[np.int64], index: ak.Array
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -102,7 +102,7 @@ def read(
     event = np.concatenate(events)
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     trees = clustering.cluster(offsets, np.concatenate(momenta))
-    return trees, {"event": event, "rank": np.concatenate([[0], np.diff(event) == 0]).astype(int)}
+    return trees, {"event": event, "rank": clustering.ranks(event)}
 
 
 def _energy_flow(

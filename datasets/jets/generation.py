@@ -249,8 +249,7 @@ def _find_jets(
     event, index = clustering.find_jets(
         momenta, settings.radius, settings.pt_min, settings.rapidity_max, settings.jets_per_event
     )
-    rank = np.concatenate([[0], np.where(np.diff(event) == 0, 1, 0)])[: len(event)]
-    return _Jets(ak.Array(momenta), event, index, rank)
+    return _Jets(ak.Array(momenta), event, index, clustering.ranks(event))
 
 
 def _reconstruct(

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ...datasets.jets.lund_images import average_images, lund_images
 from ..bootstrap import Estimate
-from ..image_distances import POPULATED, Floats, Resamples, area_under_curve, distances
+from ..image_distances import POPULATED, Floats, ImageScore, Resamples, area_under_curve, distances
 from .jet_grooming import hashes
 from .jet_grooming import load as load_jets
 
@@ -38,7 +38,6 @@ __all__ = [
     "POPULATED",
     "PREDICTION_KINDS",
     "Domains",
-    "TranslationScore",
     "evaluate",
     "hashes",
     "load",
@@ -93,23 +92,6 @@ class Domains:
     transform: ImageTransform
     occupied: NDArray[np.bool_]
     paired: Mapping[str, Images] | None = None
-
-
-@dataclass(frozen=True)
-class TranslationScore:
-    """Score of a translation; see the module for the quantities.
-
-    Attributes
-    ----------
-    quantities
-        Name to estimate.
-    """
-
-    quantities: Mapping[str, Estimate]
-
-    def metrics(self) -> dict[str, Estimate]:
-        """Every quantity by name."""
-        return dict(self.quantities)
 
 
 def load_images(
@@ -196,7 +178,7 @@ def evaluate(
     *,
     resamples: float = 1000,
     seed: float = 0,
-) -> TranslationScore:
+) -> ImageScore:
     """Score translated test images.
 
     Parameters
@@ -212,7 +194,7 @@ def evaluate(
 
     Returns
     -------
-    TranslationScore
+    ImageScore
 
     Raises
     ------
@@ -244,7 +226,7 @@ def evaluate(
         out[f"cycle_{role}"] = draws.estimate(draws.weights[0] @ (errors / size))
     if domains.paired is not None:
         out |= _paired(domains.paired, predictions, int(resamples), int(seed))
-    return TranslationScore(out)
+    return ImageScore(out)
 
 
 def _compare(true: Images, fake: Images, domains: Domains, draws: Resamples) -> dict[str, Floats]:

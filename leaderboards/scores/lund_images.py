@@ -21,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.jets.lund_images import PIXELS, lund_images
-from ..bootstrap import Estimate
-from ..image_distances import Floats, Resamples, area_under_curve, distances
+from ..image_distances import Floats, ImageScore, Resamples, area_under_curve, distances
 from .jet_grooming import hashes
 from .jet_grooming import load as load_jets
 
 __all__ = [
     "PREDICTION_KINDS",
-    "GenerationScore",
     "Samples",
     "evaluate",
     "hashes",
@@ -68,23 +66,6 @@ class Samples:
     train: Images
 
 
-@dataclass(frozen=True)
-class GenerationScore:
-    """Score of generated images; see the module for the quantities.
-
-    Attributes
-    ----------
-    quantities
-        Name to estimate.
-    """
-
-    quantities: Mapping[str, Estimate]
-
-    def metrics(self) -> dict[str, Estimate]:
-        """Every quantity by name."""
-        return dict(self.quantities)
-
-
 def load_images(datasets: Mapping[str, str], split: str) -> Images:
     """Images of the jets of a split.
 
@@ -121,7 +102,7 @@ def evaluate(
     *,
     resamples: float = 200,
     seed: float = 0,
-) -> GenerationScore:
+) -> ImageScore:
     """Score generated images.
 
     Parameters
@@ -138,7 +119,7 @@ def evaluate(
 
     Returns
     -------
-    GenerationScore
+    ImageScore
 
     Raises
     ------
@@ -168,7 +149,7 @@ def evaluate(
     draws = Resamples((len(samples.train), len(fake)), int(resamples), int(seed))
     found = distances(samples.train, fake, *draws.weights, active=0.5)
     out["glund_train"] = draws.estimate(found["glund"])
-    return GenerationScore(out)
+    return ImageScore(out)
 
 
 def _images(predictions: Mapping[str, NDArray[Any]]) -> Images:
