@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+Show = Callable[[int, int, Mapping[str, float]], None]
+"""Called with the step, all steps, and numbers of the log."""
+
 
 @contextmanager
 def live_bar(steps: int) -> Iterator[Callable[[int, str], None]]:
@@ -40,7 +43,7 @@ def live_bar(steps: int) -> Iterator[Callable[[int, str], None]]:
 
 
 @contextmanager
-def live_line(steps: int) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
+def live_line(steps: int) -> Iterator[Show]:
     """Show one live line: the newest value of every number of the log, time left.
 
     Parameters
@@ -50,8 +53,7 @@ def live_line(steps: int) -> Iterator[Callable[[int, int, Mapping[str, float]], 
 
     Yields
     ------
-    Callable
-        To be called with the step, all steps, and numbers of the log.
+    Show
     """
     shown: dict[str, float] = {}
     with live_bar(steps) as update:

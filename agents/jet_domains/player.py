@@ -20,13 +20,13 @@ from ...leaderboards.scores.jet_domains import (
 from ...leaderboards.submission import Submission, write_submission
 from ...leaderboards.tasks import Task, load_test_data
 from ..players import AgentCard, Comparison, Order, Outcome, Progress, side_by_side
+from ..progress import Show
 from . import CONTROLS, NoiseFloor, Translator
 from .figures import save_samples
 
 if TYPE_CHECKING:
     from .cyclegan import CycleGAN
     from .settings import CycleGANSettings
-    from .training import Show
 
 TITLE = "Jet domains"
 

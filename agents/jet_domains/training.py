@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,22 @@ from ...backend import keras, tensorflow
 from ...datasets.jets.image_transform import ImageTransform
 from ...datasets.jets.lund_images import average_images
 from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE, POPULATED
-from ..checkpoint import read_checkpoint, write_checkpoint
 from ..interruption import interruptible
-from ..training_folder import open_folder, write_settings
+from ..progress import Show
+from ..training_folder import (
+    LOG_FILE,
+    SUMMARY_FILE,
+    StepTraining,
+    open_folder,
+    trainable_weights,
+    write_settings,
+)
 from .cyclegan import CycleGAN, compact, read_settings
 from .networks import build_discriminator, build_generator
 from .settings import CycleGANSettings
 from .translator import Images
 
-CHECKPOINT_FILE = "checkpoint.npz"
-LOG_FILE = "log.jsonl"
-SUMMARY_FILE = "summary.json"
-
 LOSSES = ("discriminator", "adversarial", "cycle", "identity")
-
-Show = Callable[[int, int, Mapping[str, float]], None]
-"""Called with the step, all steps, and numbers of the log."""
 
 
 def train(
@@ -77,8 +76,7 @@ def train(
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, once the checkpoint is written.
     """
-    files = (CHECKPOINT_FILE, SUMMARY_FILE, LOG_FILE)
-    open_folder(folder, settings, read_settings, resume=resume, files=files)
+    open_folder(folder, settings, read_settings, resume=resume)
     if (folder / SUMMARY_FILE).exists():
         return CycleGAN.load(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +87,7 @@ def train(
     return CycleGAN.load(folder)
 
 
-class Training:
+class Training(StepTraining):
     """A training with all that changes during it; see `train` for the arguments.
 
     Attributes
@@ -108,8 +106,8 @@ class Training:
         validation: Mapping[str, Images],
         folder: Path,
     ) -> None:
+        super().__init__(folder)
         self.settings = settings
-        self.folder = folder
         self._jets = jets
         self._validation = validation
         first = [self._epoch_images(role, 0) for role in ("A", "B")]
@@ -120,19 +118,14 @@ class Training:
         self.generators = [build_generator(settings, k) for k in (0, 1)]
         self._averaged = [build_generator(settings, k) for k in (0, 1)]
         self.discriminators = [build_discriminator(settings, k) for k in (0, 1)]
-        self._generator_weights = _weights_of(self.generators)
-        self._discriminator_weights = _weights_of(self.discriminators)
+        self._generator_weights = trainable_weights(self.generators)
+        self._discriminator_weights = trainable_weights(self.discriminators)
         self._optimisers = [self._optimiser(), self._optimiser()]
         self._optimisers[0].build(self._generator_weights)
         self._optimisers[1].build(self._discriminator_weights)
         self.step = tensorflow().function(self._step_once, autograph=False)
-        self._step = 0
-        self._seconds = 0.0
         self._best = math.inf
-        if (folder / CHECKPOINT_FILE).exists():
-            self._restore()
-        elif (folder / LOG_FILE).exists():
-            (folder / LOG_FILE).unlink()
+        self._take_up()
 
     def run(self, stop: Any, show: Show) -> None:
         """Take all steps that are left, or stop with a checkpoint once ``stop`` is set."""
@@ -220,7 +213,7 @@ class Training:
             tape.gradient(loss, self._generator_weights), self._generator_weights
         )
         for averaged, weight in zip(
-            _weights_of(self._averaged), self._generator_weights, strict=True
+            trainable_weights(self._averaged), self._generator_weights, strict=True
         ):
             averaged.assign(settings.average * averaged + (1.0 - settings.average) * weight)
         return tf.stack([discriminator, adversarial, cycle, identity])
@@ -284,54 +277,26 @@ class Training:
             translator.save(self.folder)
         return {f"validation_error_{role}": error for role, error in errors.items()}
 
-    def _log(self, numbers: Mapping[str, float]) -> None:
-        with (self.folder / LOG_FILE).open("a") as stream:
-            row = {"step": self._step, "seconds": round(self._seconds, 2), **numbers}
-            stream.write(json.dumps(row) + "\n")
-
     def _state(self) -> dict[str, list[Any]]:
         return {
-            "generators": _weights_of(self.generators),
-            "averaged": _weights_of(self._averaged),
-            "discriminators": _weights_of(self.discriminators),
+            "generators": trainable_weights(self.generators),
+            "averaged": trainable_weights(self._averaged),
+            "discriminators": trainable_weights(self.discriminators),
             "optimisers": [v for optimiser in self._optimisers for v in optimiser.variables],
         }
 
-    def _checkpoint(self) -> None:
-        arrays = {
-            part: {str(i): variable.numpy() for i, variable in enumerate(variables)}
-            for part, variables in self._state().items()
-        }
-        write_checkpoint(
-            self.folder / CHECKPOINT_FILE,
-            arrays,
-            {"step": self._step, "seconds": self._seconds, "best": self._best},
-        )
+    def _values(self) -> dict[str, Any]:
+        return {**super()._values(), "best": self._best}
 
-    def _restore(self) -> None:
-        parts, values = read_checkpoint(self.folder / CHECKPOINT_FILE)
-        for part, variables in self._state().items():
-            for i, variable in enumerate(variables):
-                variable.assign(parts[part][str(i)])
-        self._step = values["step"]
-        self._seconds = values["seconds"]
+    def _take_values(self, values: dict[str, Any]) -> None:
+        super()._take_values(values)
         self._best = values["best"]
-        log = self.folder / LOG_FILE
-        if log.exists():
-            log.write_text("".join(log.read_text().splitlines(keepends=True)[: self._step]))
 
     def _finish(self) -> None:
         from .figures import save_losses
 
         save_losses(self.folder / LOG_FILE, self.folder / "losses.png")
-        images = 2 * self._step * self.settings.batch_size
-        summary = {
-            "steps": self._step,
-            "seconds": round(self._seconds, 1),
-            "images_per_second": round(images / self._seconds, 1),
-        }
-        (self.folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
-        (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+        self._summarise(2 * self._step * self.settings.batch_size)
 
 
 def relative_error(true: Images, made: Images) -> float:
@@ -354,7 +319,3 @@ def _squared_mean(differences: Any) -> Any:
 
 def _constant(array: NDArray[Any]) -> Any:
     return tensorflow().constant(array.astype(np.float32))
-
-
-def _weights_of(networks: list[Any]) -> list[Any]:
-    return [weight for network in networks for weight in network.trainable_variables]

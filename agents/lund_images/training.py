@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +13,21 @@ from ...backend import tensorflow
 from ...datasets.jets.image_transform import ImageTransform
 from ...datasets.jets.lund_images import average_images
 from ...leaderboards.image_distances import distances
-from ..checkpoint import read_checkpoint, write_checkpoint
 from ..interruption import interruptible
-from ..training_folder import open_folder, write_settings
+from ..progress import Show
+from ..training_folder import (
+    LOG_FILE,
+    SUMMARY_FILE,
+    StepTraining,
+    open_folder,
+    trainable_weights,
+    write_settings,
+)
 from .generator import Images
 from .models import MODELS
 from .pixels import Pixels
 from .settings import GeneratorSettings
 from .trained import TrainedGenerator, read_settings
-
-CHECKPOINT_FILE = "checkpoint.npz"
-LOG_FILE = "log.jsonl"
-SUMMARY_FILE = "summary.json"
 
 STEPS_PER_ROW = 50
 """Steps between two rows of the log, and for which batches are drawn together."""
@@ -39,9 +40,6 @@ _LOOK_IMAGES = 2000
 
 _WHITENING_IMAGES = 10_000
 _SECONDS_PER_CHECKPOINT = 30.0
-
-Show = Callable[[int, int, Mapping[str, float]], None]
-"""Called with the step, all steps, and numbers of the log."""
 
 
 def train(
@@ -86,8 +84,7 @@ def train(
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, once the checkpoint is written.
     """
-    files = (CHECKPOINT_FILE, SUMMARY_FILE, LOG_FILE)
-    open_folder(folder, settings, read_settings, resume=resume, files=files)
+    open_folder(folder, settings, read_settings, resume=resume)
     if (folder / SUMMARY_FILE).exists():
         return TrainedGenerator.load(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,12 +95,12 @@ def train(
     return TrainedGenerator.load(folder)
 
 
-class _Training:
+class _Training(StepTraining):
     def __init__(
         self, settings: GeneratorSettings, images: Images, validation: Images, folder: Path
     ) -> None:
+        super().__init__(folder)
         self.settings = settings
-        self.folder = folder
         self._validation = validation
         self._pixels = Pixels(np.asarray(images.any(axis=0)), None)
         self._vectors = self._pixels.select(images)
@@ -115,12 +112,7 @@ class _Training:
         self._kept = kind(settings, self._pixels.number)
         self._generator = TrainedGenerator(self._kept, self._pixels)
         self._train_step = tensorflow().function(self._step_all)
-        self._step = 0
-        self._seconds = 0.0
-        if (folder / CHECKPOINT_FILE).exists():
-            self._restore()
-        elif (folder / LOG_FILE).exists():
-            (folder / LOG_FILE).unlink()
+        self._take_up()
 
     def run(self, stop: Any, show: Show) -> None:
         tf = tensorflow()
@@ -195,51 +187,15 @@ class _Training:
             f"validation_{name}": float(found[name][0]) for name in ("glund", "image", "w1_active")
         }
 
-    def _log(self, numbers: Mapping[str, float]) -> None:
-        with (self.folder / LOG_FILE).open("a") as stream:
-            row = {"step": self._step, "seconds": round(self._seconds, 2), **numbers}
-            stream.write(json.dumps(row) + "\n")
-
     def _state(self) -> dict[str, list[Any]]:
         return {
-            "networks": _weights_of(self._model.networks),
-            "kept": _weights_of(self._kept.networks),
+            "networks": trainable_weights(self._model.networks),
+            "kept": trainable_weights(self._kept.networks),
             "optimisers": [v for one in self._model.optimisers for v in one.variables],
         }
-
-    def _checkpoint(self) -> None:
-        arrays = {
-            part: {str(i): variable.numpy() for i, variable in enumerate(variables)}
-            for part, variables in self._state().items()
-        }
-        values = {"step": self._step, "seconds": self._seconds}
-        write_checkpoint(self.folder / CHECKPOINT_FILE, arrays, values)
-
-    def _restore(self) -> None:
-        parts, values = read_checkpoint(self.folder / CHECKPOINT_FILE)
-        for part, variables in self._state().items():
-            for i, variable in enumerate(variables):
-                variable.assign(parts[part][str(i)])
-        self._step = values["step"]
-        self._seconds = values["seconds"]
-        log = self.folder / LOG_FILE
-        if log.exists():
-            rows = log.read_text().splitlines(keepends=True)
-            log.write_text("".join(row for row in rows if json.loads(row)["step"] <= self._step))
 
     def _finish(self) -> None:
         from .figures import save_losses
 
         save_losses(self.folder / LOG_FILE, self._model.LOSSES, self.folder / "losses.png")
-        images = self._step * self._model.batches * self.settings.batch_size
-        summary = {
-            "steps": self._step,
-            "seconds": round(self._seconds, 1),
-            "images_per_second": round(images / self._seconds, 1),
-        }
-        (self.folder / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
-        (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
-
-
-def _weights_of(networks: list[Any]) -> list[Any]:
-    return [weight for network in networks for weight in network.trainable_variables]
+        self._summarise(self._step * self._model.batches * self.settings.batch_size)
