@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -224,21 +225,19 @@ def server(tmp_path_factory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """URL of a PostgreSQL server of this session."""
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     on_path = shutil.which("initdb")
     if not binaries and on_path is None:
         pytest.skip("no PostgreSQL server: install the Debian package postgresql")
     pytest.importorskip("psycopg", reason="no driver for PostgreSQL: install hepgym[postgres]")
-    folder = tmp_path_factory.mktemp("postgresql")
+    # Not below pytest's own folder: whoever starts another pytest closes that to other users.
+    folder = Path(tempfile.mkdtemp(prefix="hepgym-postgresql-"))
     bin_folder = binaries[-1] if binaries else Path(on_path).parent
     # PostgreSQL does not run as root.
     user = "nobody" if os.geteuid() == 0 else None
     if user:
-        for parent in (folder, *list(folder.parents)[:3]):
-            if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
-                parent.chmod(0o755)
         shutil.chown(folder, user)
     run = {"user": user, "check": True, "capture_output": True, "cwd": folder}
     data, port = folder / "data", free_port()
@@ -252,6 +251,7 @@ def postgresql(tmp_path_factory) -> Iterator[str]:
     )
     yield f"postgresql+psycopg://tester@127.0.0.1:{port}"
     subprocess.run([bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **run)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
