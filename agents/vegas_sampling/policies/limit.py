@@ -17,6 +17,7 @@ from ....envs.vegas_sampling.family import KINDS
 from ....envs.vegas_sampling.game import BINS, begin_many, new_episodes, play_many
 from ....envs.vegas_sampling.optimum import deviation, optimal_grid, squared
 from ....envs.vegas_sampling.setup import split_number
+from ..base import checked_count
 from .evaluation import Evaluation, finished, median, official_games
 
 DRAWS, DRAW_SEED = 1000, 0
@@ -97,8 +98,10 @@ def find_limit(
     Raises
     ------
     ValueError
-        If budget, split, episodes or seed are out of range.
+        If budget, split, episodes, seed, bins or iterations are out of range.
     """
+    bins = checked_count("bins", bins)
+    iterations = [checked_count("iterations", number) for number in iterations]
     integrands, streams = official_games(budget, episodes, split, seed)
     games = new_episodes(episodes)
 

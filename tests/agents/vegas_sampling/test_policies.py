@@ -285,3 +285,10 @@ def test_nothing_beats_the_best_grid():
         assert evaluation.difference(vegas).high95 < 0.0
     assert set(limit.by_kind()) == {"Gaussian mixture", "product peak", "corner peak"}
     assert not find_limit(**settings | {"episodes": 2}, bins=32).played
+
+
+@pytest.mark.parametrize("wrong", [{"bins": 0}, {"iterations": (1, 0)}])
+def test_a_limit_of_nothing_is_refused(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"{name} = 0 is less than 1"):
+        find_limit(budget=20_000, episodes=2, **wrong)
