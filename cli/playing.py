@@ -31,6 +31,9 @@ def run(
     overwrite: Annotated[
         bool, typer.Option(help="Replace another submission in the output folder.")
     ] = False,
+    replicas: Annotated[
+        int | None, typer.Option(help="Replicas that a fit makes; short for --set replicas=N.")
+    ] = None,
     workers: Workers = 1,
     scheduler: Scheduler = None,
 ) -> None:
@@ -45,9 +48,14 @@ def run(
     own = find_task(task)
     folder = output or Path("runs") / task / agent
     board = Board(task)
+    changes = parsed(settings)
+    if replicas is not None:
+        if "replicas" in changes:
+            raise ValueError("replicas is given twice: take --replicas or --set replicas")
+        changes["replicas"] = replicas
     order = Order(
         agent=agent,
-        settings=parsed(settings),
+        settings=changes,
         model=model,
         folder=folder,
         authors=author or [],
