@@ -24,6 +24,8 @@ class Histogram(BaseModel):
         Bin edges, one more than values.
     values
         Heights of the bins.
+    spread
+        One standard deviation of each height, drawn as a band; empty if there is none.
     reference, reference_name
         The same before an agent did anything; empty if there is no such thing.
     """
@@ -35,6 +37,7 @@ class Histogram(BaseModel):
     y: str
     edges: list[float]
     values: list[float]
+    spread: list[float] = []
     reference: list[float] = []
     reference_name: str = ""
 
@@ -79,6 +82,7 @@ _DRAWERS = {
     "lund_images": ".lund_images",
     "unweighting": ".surrogates",
     "vegas_sampling": ".integrators",
+    "pdf_fit": ".distributions",
 }
 _DATASETS = {"jets": ".jets"}
 

@@ -31,9 +31,11 @@ class Line:
     points
         x and y of each point, in units of the axes.
     filled
-        Whether the area below is filled.
+        Whether the area that it encloses is filled.
     dots
         Whether points are marked.
+    band
+        Outline of an area around the line, such as its error; none if empty.
     """
 
     name: str
@@ -41,14 +43,28 @@ class Line:
     points: Sequence[tuple[float, float]]
     filled: bool = False
     dots: bool = False
+    band: Sequence[tuple[float, float]] = ()
 
 
 def steps(edges: Sequence[float], values: Sequence[float]) -> list[tuple[float, float]]:
     """Outline of a histogram."""
-    points = [(edges[0], 0.0)]
+    return [(edges[0], 0.0), *_tops(edges, values), (edges[-1], 0.0)]
+
+
+def band(
+    edges: Sequence[float], values: Sequence[float], spread: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Outline of the area within ``spread`` of a histogram's values."""
+    high = [value + width for value, width in zip(values, spread, strict=True)]
+    low = [value - width for value, width in zip(values, spread, strict=True)]
+    return [*_tops(edges, high), *reversed(_tops(edges, low))]
+
+
+def _tops(edges: Sequence[float], values: Sequence[float]) -> list[tuple[float, float]]:
+    points = []
     for low, high, value in zip(edges[:-1], edges[1:], values, strict=True):
         points += [(low, value), (high, value)]
-    return [*points, (edges[-1], 0.0)]
+    return points
 
 
 def staircase(points: Sequence[tuple[float, float]], end: float) -> list[tuple[float, float]]:
@@ -86,18 +102,18 @@ def chart(
     x_ticks
         Places and texts along the x axis; round numbers if not given.
     from_zero
-        Whether the y axis starts at 0.
+        Whether 0 is on the y axis, at its end if all is on one side.
 
     Returns
     -------
     markupsafe.Markup
         An ``svg`` element.
     """
-    xs = [x for line in lines for x, _ in line.points]
-    ys = [y for line in lines for _, y in line.points]
+    xs = [x for line in lines for x, _ in (*line.points, *line.band)]
+    ys = [y for line in lines for _, y in (*line.points, *line.band)]
     x_range = _range(min(xs), max(xs), 0.0)
-    y_range = _range(0.0 if from_zero else min(ys), max(ys), 0.08)
-    if from_zero:
+    y_range = _range(min(0.0, *ys) if from_zero else min(ys), max(ys), 0.08)
+    if from_zero and min(ys) >= 0.0:
         y_range = (0.0, y_range[1])
     parts = [
         f'<svg class="chart" viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" '
@@ -128,16 +144,20 @@ def chart(
 
 
 def _draw(line: Line, x_range: tuple[float, float], y_range: tuple[float, float]) -> list[str]:
-    places = [(_x(x, x_range), _y(y, y_range)) for x, y in line.points]
-    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    parts = []
-    if line.filled:
-        parts.append(f'<path class="area {line.colour}" d="{path}Z"/>')
+    def path_of(points: Sequence[tuple[float, float]]) -> str:
+        return "M" + "L".join(f"{_x(x, x_range):.1f} {_y(y, y_range):.1f}" for x, y in points)
+
+    path = path_of(line.points)
+    areas = [path] if line.filled else []
+    if line.band:
+        areas.append(path_of(line.band))
+    parts = [f'<path class="area {line.colour}" d="{area}Z"/>' for area in areas]
     parts.append(f'<path class="line {line.colour}" d="{path}"/>')
     if line.dots:
         parts += [
-            f'<circle class="dot {line.colour}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
-            for x, y in places
+            f'<circle class="dot {line.colour}" cx="{_x(x, x_range):.1f}" '
+            f'cy="{_y(y, y_range):.1f}" r="3.5"/>'
+            for x, y in line.points
         ]
     return parts
 

@@ -28,7 +28,7 @@ from ..views import (
     best_over_time,
     metrics,
 )
-from .charts import COLOURS, Line, chart, staircase, steps
+from .charts import COLOURS, Line, band, chart, staircase, steps
 from .links import Links
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -283,8 +283,10 @@ def _histograms(named: Sequence[tuple[str, Curves]], first: int) -> list[Plot]:
             lines.append(Line(base.reference_name, "plain", outline, filled=True))
         for number, (name, curves) in enumerate(named):
             own: Histogram = curves.histograms[place]
+            around = band(own.edges, own.values, own.spread) if own.spread else ()
             outline = steps(own.edges, own.values)
-            lines.append(Line(name or "best entry", f"c{number % COLOURS}", outline))
+            colour = f"c{number % COLOURS}"
+            lines.append(Line(name or "best entry", colour, outline, band=around))
         svg = chart(
             lines,
             title=base.title,

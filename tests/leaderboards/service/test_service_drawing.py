@@ -15,7 +15,7 @@ from hepgym.leaderboards.scores.lund_images import Samples
 from hepgym.leaderboards.service.boards import Boards
 from hepgym.leaderboards.service.drawing.curves import drawer
 from hepgym.leaderboards.submission import Submission
-from hepgym.leaderboards.tasks import TASKS, task
+from hepgym.leaderboards.tasks import TASKS, load_test_data, task
 from hepgym.leaderboards.untrusted import unpack
 
 
@@ -32,13 +32,14 @@ def curves(name, submission, data):
         assert np.all(np.diff(one.edges) > 0)
         assert np.isfinite(one.values).all()
         assert len(one.reference) in (0, len(one.values))
+        assert len(one.spread) in (0, len(one.values))
     assert len({one.title for one in found.histograms}) == len(found.histograms) > 0
     return {one.title: one for one in found.histograms}
 
 
 def test_which_families_have_curves():
     drawn = {one.score for one in TASKS.values() if drawer(one) is not None}
-    assert drawn == {"jet_grooming", "jet_domains", "lund_images", "unweighting", "vegas_sampling"}
+    assert drawn == {one.score for one in TASKS.values()}
 
 
 def test_translated_images():
@@ -98,3 +99,43 @@ def test_what_integrators_gain():
     small = Submission(entry.manifest, one, entry.archive)
     found = curves(name, small, data)["Gain over plain Monte Carlo with 4 million calls"]
     assert np.count_nonzero(found.values) == 1
+
+
+@pytest.fixture(scope="module")
+def pdf_data():
+    return load_test_data(task("PDFFit-v0"))
+
+
+def test_replicas_beside_their_reference(pdf_data):
+    """Two replicas, 10 % above and below NNPDF3.1: the mean is the reference, with a band."""
+    reference = pdf_data["data"].reference
+    entry = shipped("PDFFit-v0", "n3fit", xf=np.stack([0.9 * reference, 1.1 * reference]))
+    found = curves("PDFFit-v0", entry, pdf_data)
+    gluon = found["x g at Q = 1.65 GeV"]
+    assert gluon.values == pytest.approx(gluon.reference)
+    assert gluon.spread == pytest.approx(0.1 * np.sqrt(2.0) * np.abs(gluon.values), abs=1e-5)
+    assert gluon.edges[0] >= -4.0
+    assert gluon.edges[-1] == 0.0
+    [chi2] = (one for title, one in found.items() if title.startswith("chi2"))
+    assert chi2.values == pytest.approx(chi2.reference)
+    assert len(chi2.values) == 15
+    assert len(found) == 9
+
+
+def test_closure_fits_beside_their_law(pdf_data):
+    """Fits that scatter around the law as much as their replicas do have normal pulls."""
+    law = pdf_data["data"].law
+    random = np.random.default_rng(1)
+    sigma = 0.05 * (1.0 + np.abs(law))
+    centre = law + sigma * random.normal(size=(400, 1, *law.shape))
+    xf = centre + sigma * random.normal(size=(400, 30, *law.shape))
+    entry = shipped("PDFClosure-v0", "n3fit", xf=xf)
+    found = curves("PDFClosure-v0", entry, pdf_data)
+    [pulls] = (one for title, one in found.items() if title.startswith("Fits"))
+    width = np.diff(pulls.edges)
+    assert sum(pulls.values * width) == pytest.approx(1.0, abs=1e-4)
+    assert sum(pulls.reference * width) == pytest.approx(1.0, abs=1e-4)
+    # Some 11,000 pulls, alike within a fit at neighbouring points of the grid.
+    assert np.abs(np.subtract(pulls.values, pulls.reference)).max() < 0.05
+    sea = found["x Sigma at Q = 1.65 GeV"]
+    assert sea.values == pytest.approx(sea.reference, abs=5 * max(sea.spread) / 20)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import httpx
 import pytest
 
 from hepgym.leaderboards.service import commands
-from hepgym.leaderboards.service.pages.charts import Line, chart, staircase, steps
+from hepgym.leaderboards.service.pages.charts import Line, band, chart, staircase, steps
 from hepgym.leaderboards.service.service import open_service
 from hepgym.leaderboards.service.settings import ServiceSettings
 
@@ -179,6 +180,21 @@ def test_charts_of_awkward_data(points):
     )
 
 
+@pytest.mark.parametrize(("low", "shown"), [(0.0, [0.0]), (2.0, [0.0]), (-3.0, [-2.0, 0.0])])
+def test_nothing_leaves_a_chart_that_has_zero(low, shown):
+    """Values below zero are in the frame; else the axis begins at zero."""
+    line = Line("a", "c0", [(0.0, low), (1.0, 4.0)], dots=True, band=[(0.0, low), (1.0, 5.0)])
+    svg = Page(str(chart([line], title="t", x_label="x", y_label="y", number=0, from_zero=True)))
+    assert all(14.0 <= float(dot["cy"]) <= 288.0 for dot in svg.all("circle"))
+    ticks = [float(text) for text in re.findall(r'text-anchor="end">([-\d.]+)<', svg.text)]
+    assert set(shown) <= set(ticks)
+    assert len([path for path in svg.all("path") if "area" in path["class"]]) == 1
+
+
 def test_outlines():
     assert steps([0, 1, 2], [5, 6]) == [(0, 0), (0, 5), (1, 5), (1, 6), (2, 6), (2, 0)]
+    assert band([0, 1, 2], [5, 6], [1, 2]) == [
+        *[(0, 6), (1, 6), (1, 8), (2, 8)],
+        *[(2, 4), (1, 4), (1, 4), (0, 4)],
+    ]
     assert staircase([(0, 5), (2, 3)], 9) == [(0, 5), (2, 5), (2, 3), (9, 3)]
