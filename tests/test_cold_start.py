@@ -31,6 +31,22 @@ env.step(1)
 """
 
 
+PAGES = """
+import tempfile
+from pathlib import Path
+from hepgym.leaderboards.service.pages import rendering
+from hepgym.leaderboards.service.pages.links import LiveLinks
+from hepgym.leaderboards.service.service import open_service
+from hepgym.leaderboards.service.settings import ServiceSettings
+from hepgym.leaderboards.tasks import TASKS
+
+with tempfile.TemporaryDirectory() as folder:
+    with open_service(ServiceSettings(folder=Path(folder))) as service:
+        for name, task in TASKS.items():
+            assert rendering.task_page(LiveLinks(), task, service.views.table(name), None)
+"""
+
+
 def modules_after(code: str) -> set[str]:
     report = "\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
@@ -51,3 +67,9 @@ def test_import_alone_reads_no_data():
 def test_command_help_is_light():
     code = "import sys; sys.argv = ['hepgym', '--version']\nimport hepgym.cli"
     assert not (HEAVY - {"typer"}) & modules_after(code)
+
+
+def test_pages_of_boards_need_no_data():
+    """The first reader of a page does not wait for libraries of jets and integrands."""
+    light = HEAVY - {"pydantic", "typer"} | {"awkward", "uproot", "numba", "scipy", "torch"}
+    assert not light & modules_after(PAGES)

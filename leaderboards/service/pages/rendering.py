@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import ast
 import functools
-import importlib
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ from .charts import COLOURS, Line, band, chart, staircase, steps
 from .links import Links
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SCORES = Path(__file__).parent.parent.parent / "scores"
 STYLE_SHEET = Path(__file__).parent / "static" / "style.css"
 
 TRUST_WORDS = {
@@ -135,7 +135,7 @@ def task_page(
         history=_history(table, task, 0),
         best=table[0] if table else None,
         plots=_histograms([("", curves)] if curves else [], 1),
-        definition=_definition(task),
+        definition=_definition(task.score),
     )
 
 
@@ -238,10 +238,14 @@ def _interval(value: Estimate) -> str:
     return f"68 % interval {value.low68:.4g} to {value.high68:.4g}"
 
 
-def _definition(task: Task) -> list[str]:
-    """Paragraphs of the score module's documentation, where the score is defined."""
-    module = importlib.import_module(f"...scores.{task.score}", __package__)
-    text = (inspect.getdoc(module) or "").replace("``", "")
+@functools.cache
+def _definition(score: str) -> list[str]:
+    """Paragraphs of the score module's documentation, where the score is defined.
+
+    The module itself is not imported: it needs the libraries of its data, and the server does not.
+    """
+    source = _SCORES / f"{score}.py"
+    text = (ast.get_docstring(ast.parse(source.read_bytes())) or "").replace("``", "")
     return [" ".join(part.split()) for part in text.split("\n\n")]
 
 
