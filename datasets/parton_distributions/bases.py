@@ -8,6 +8,7 @@ V, V3, V8, V15, V24. Sigma mixes with the gluon when the scale changes, the othe
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,25 @@ def from_fitted(xf: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     source = [FITTED.index("V" if name == "V15" else name) for name in EVOLUTION]
     return xf[..., source, :]
+
+
+def onto_fitted(coefficients: NDArray[np.floating[Any]]) -> NDArray[Any]:
+    """Coefficients of the eight fitted distributions from those of the nine: V has V15's too.
+
+    Parameters
+    ----------
+    coefficients
+        float, shape (..., 9, grid points), in the order of ``EVOLUTION``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., 8, grid points), in the order of ``FITTED``: its product with x f of the eight
+        is that of ``coefficients`` with ``from_fitted`` of them.
+    """
+    out = coefficients[..., [EVOLUTION.index(name) for name in FITTED], :]
+    out[..., FITTED.index("V"), :] += coefficients[..., EVOLUTION.index("V15"), :]
+    return out
 
 
 def to_flavours(xf: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.parton_distributions.bases import EVOLUTION
+from ...datasets.parton_distributions.bases import EVOLUTION, FITTED, onto_fitted
 from ...datasets.parton_distributions.whitening import solve_lower
 
 TOLERANCE = 1e-4
@@ -89,15 +89,26 @@ class FitData:
         return out
 
     def ratios(self, f: NDArray[np.floating[Any]]) -> NDArray[Any]:
-        """Predicted ratios, shape (..., ratios), in the precision of ``f``."""
-        both = f @ self._ratio_tables.astype(f.dtype, copy=False)
+        """Predicted ratios, shape (..., ratios), in the precision of ``f``.
+
+        ``f`` has the shape (..., 9 * grid), or (..., 8 * grid) in the order of `bases.FITTED`.
+        """
+        tables = self.ratio_tables
+        if f.shape[-1] < len(tables):
+            tables = self._fitted_ratio_tables
+        both = f @ tables.astype(f.dtype, copy=False)
         half = both.shape[-1] // 2
         return both[..., :half] / both[..., half:]
 
     @functools.cached_property
-    def _ratio_tables(self) -> NDArray[np.float32]:
+    def ratio_tables(self) -> NDArray[np.float32]:
+        """float32, shape (9 * grid, 2 * ratios): tables of numerators, then of denominators."""
         both = np.concatenate([self.table[self.ratio], self.denominator])
         return np.ascontiguousarray(both.T.astype(np.float32))
+
+    @functools.cached_property
+    def _fitted_ratio_tables(self) -> NDArray[np.float32]:
+        return np.ascontiguousarray(onto_fitted_columns(self.ratio_tables.T, len(self.x)).T)
 
     def chi2(
         self,
@@ -205,6 +216,26 @@ class QuadraticForm:
         """
         residual = self.matrix @ z - self.target
         return float(residual @ residual + self.constant) / max(self.values, 1)
+
+
+def onto_fitted_columns(matrix: NDArray[np.floating[Any]], grid: int) -> NDArray[Any]:
+    """Columns that multiply the eight fitted distributions from those of the nine.
+
+    Parameters
+    ----------
+    matrix
+        Shape (rows, 9 * grid + others).
+    grid
+        Points of the grid.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows, 8 * grid + others), see `bases.onto_fitted`.
+    """
+    nine = len(EVOLUTION) * grid
+    folded = onto_fitted(matrix[:, :nine].reshape(len(matrix), len(EVOLUTION), grid))
+    return np.concatenate([folded.reshape(len(matrix), len(FITTED) * grid), matrix[:, nine:]], 1)
 
 
 def quadratic_form(

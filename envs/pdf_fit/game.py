@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.parton_distributions.bases import EVOLUTION, FITTED
+from ...datasets.parton_distributions.bases import FITTED
 from .constraints import POSITIVITY_SLOPE
+from .fit_data import onto_fitted_columns
 from .lecture_model import PARAMETERS, PER_NETWORK, LectureModel, lecture_model
 from .problem import FitProblem
 from .replica import Replica
@@ -57,7 +58,7 @@ class ReplicaTables:
     model
         Parameters to distributions.
     matrix
-        float32, shape (9 * grid + ratios, columns): the quadratic forms of training values,
+        float32, shape (8 * grid + ratios, columns): the quadratic forms of training values,
         validation values and each experiment's training values, then positivity.
     target
         float32, shape (columns,).
@@ -85,7 +86,9 @@ def replica_tables(problem: FitProblem, replica: Replica) -> ReplicaTables:
     positivity = problem.constraints.positivity.astype(np.float32)
     padded = np.zeros((len(positivity), forms[0].matrix.shape[1]), np.float32)
     padded[:, : positivity.shape[1]] = positivity
-    matrix = np.concatenate([*(form.matrix for form in forms), padded]).astype(np.float32)
+    matrix = onto_fitted_columns(
+        np.concatenate([*(form.matrix for form in forms), padded]).astype(np.float32), len(data.x)
+    )
     target = np.concatenate([*(form.target for form in forms), np.zeros(len(positivity))])
     first = np.cumsum([0, *(len(form.target) for form in forms)])
     return ReplicaTables(
@@ -161,9 +164,9 @@ class FitGame:
             self._z = np.empty((len(parameters), len(tables.matrix)), np.float32)
             self._residual = np.empty(shape, np.float32)
         z, residual = self._z, self._residual
-        columns = self.problem.data.table.shape[1]
+        columns = len(FITTED) * len(self.problem.data.x)
         with np.errstate(all="ignore"):
-            f = z[:, :columns].reshape(len(parameters), len(EVOLUTION), -1)
+            f = z[:, :columns].reshape(len(parameters), len(FITTED), -1)
             deviation = tables.model.into(parameters, f)
             if z.shape[1] > columns:
                 z[:, columns:] = self.problem.data.ratios(z[:, :columns])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.parton_distributions.bases import EVOLUTION, FITTED
+from ...datasets.parton_distributions.bases import FITTED, from_fitted
 from .preprocessing import Preprocessing
 from .sum_rules import SumRuleWeights, normalisations, sum_rule_weights
 
@@ -96,18 +96,19 @@ class LectureModel:
         deviation : float32, shape (vectors,)
             Largest difference of a sum rule's integral from its value.
         """
-        f = np.empty((len(parameters), len(EVOLUTION), len(self.x)), np.float32)
-        return f, self.into(parameters, f)
+        fitted = np.empty((len(parameters), len(FITTED), len(self.x)), np.float32)
+        deviation = self.into(parameters, fitted)
+        return from_fitted(fitted), deviation
 
     def into(self, parameters: NDArray[np.floating], f: NDArray[np.float32]) -> NDArray[np.float32]:
-        """As `with_sum_rules`, with the distributions written into an array that is there.
+        """As `with_sum_rules`, with the eight that are fitted written into an array that is there.
 
         Parameters
         ----------
         parameters
             Shape (vectors, 296).
         f
-            float32, shape (vectors, 9, points).
+            float32, shape (vectors, 8, points), in the order of `bases.FITTED`.
 
         Returns
         -------
@@ -130,12 +131,7 @@ class LectureModel:
         fitted = networks(parameters, self.inputs)
         fitted *= self.factor
         factors, deviation[:] = normalisations(fitted, self.weights)
-        fitted *= factors[..., None]
-        # Without a check of the places NumPy writes where it is told to, not into a copy first.
-        np.take(fitted, _SOURCE, axis=1, out=f, mode="clip")
-
-
-_SOURCE = [FITTED.index("V" if name == "V15" else name) for name in EVOLUTION]
+        np.multiply(fitted, factors[..., None], out=f)
 
 
 def networks(parameters: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -39,7 +39,7 @@ from ...envs.pdf_fit.closure_law import closure_law
 from ...envs.pdf_fit.constraints import INTEGRABILITY_THRESHOLD, integrability, positivity_rows
 from ..bootstrap import Estimate, estimate, resample_counts
 
-PREDICTION_KINDS = {"replicas": True, "closure": False}
+PREDICTION_KINDS = {"replicas": True, "closure": True}
 """What a submission may hold, and whether an agent can make it inside the game.
 
 "replicas": array ``xf``, shape (replicas, 9 or 8, grid points), and optionally ``fold0`` ...

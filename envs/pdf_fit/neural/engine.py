@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .... import backend
-from ....datasets.parton_distributions.bases import EVOLUTION, FITTED, from_fitted
+from ....datasets.parton_distributions.bases import FITTED, from_fitted
 from ..constraints import (
     INTEGRABILITY_THRESHOLD,
     INTEGRABLE,
@@ -21,14 +21,14 @@ from ..constraints import (
     Constraints,
     integrability,
 )
-from ..fit_data import FitData, QuadraticForm
+from ..fit_data import FitData, QuadraticForm, onto_fitted_columns
 from ..replica import Replica
-from ..sum_rules import INTEGRATED, LEAST_POWER, VALENCE, normalisations, sum_rule_weights
+from ..sum_rules import COLUMNS, LEAST_POWER, VALENCE, normalisations, sum_rule_weights
 from .inputs import network_inputs, preprocessing_factor
 from .settings import NeuralSettings
 
 Weights = list[NDArray[np.float32]]
-"""Kernel and bias of each layer, in turn, of one replica or with the replica as first axis."""
+"""Kernel and bias of each layer, in turn, of one replica."""
 
 Progress = Callable[[int, NDArray[np.float64], NDArray[np.float64]], None]
 """Called now and then with the epoch and each replica's training and validation chi2 per point."""
@@ -38,6 +38,8 @@ Forms = tuple[QuadraticForm, QuadraticForm]
 
 _CHUNK = 1000
 """Epochs in one call of the compiled graph; progress is reported in between."""
+
+_SIGMA, _GLUON = FITTED.index("Sigma"), FITTED.index("g")
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,13 +181,14 @@ class NeuralEngine:
         self.settings = settings
         self.size = size
         self.constraints = constraints
-        self._sum_rules = sum_rule_weights(data.x)
         tf, keras = backend.tensorflow(), backend.keras()
         sizes = [settings.inputs, *settings.units, len(FITTED)]
-        shapes = [s for pair in itertools.pairwise(sizes) for s in ((size, *pair), (size, pair[1]))]
-        self._weights = [keras.Variable(np.zeros(shape, np.float32)) for shape in shapes]
+        self._shapes = [s for pair in itertools.pairwise(sizes) for s in (pair, pair[1:])]
+        # One variable for all layers: one update of the optimiser in the graph, not one for each.
+        parameters = sum(int(np.prod(shape)) for shape in self._shapes)
+        self._weights = keras.Variable(np.zeros((size, parameters), np.float32))
         self._optimizer = _optimizer(settings)
-        self._optimizer.build(self._weights)
+        self._optimizer.build([self._weights])
         self._slots = [np.asarray(variable) for variable in self._optimizer.variables]
         # Autograph is not needed and takes a second.
         self._run = tf.function(self._epochs, jit_compile=True, autograph=False)
@@ -209,35 +212,60 @@ class NeuralEngine:
     ) -> dict[str, NDArray[Any]]:
         training, validation = (_padded([pair[i] for pair in forms], self.rank) for i in (0, 1))
         x = self.data.x
-        ratio_tables = np.concatenate([self.data.table[self.data.ratio], self.data.denominator])
+        rules = sum_rule_weights(x)
+        weight, below = np.zeros((len(x), len(FITTED))), np.zeros((2, len(FITTED)))
+        weight[:, COLUMNS] = rules.weight.T
+        below[:, COLUMNS] = rules.below, rules.moment
         return {
             "x": network_inputs(self.settings, self.data).astype(np.float32),
             "factor": np.array(
                 [preprocessing_factor(self.settings, r.preprocessing, x).T for r in replicas],
                 np.float32,
             ),
-            "weight": self._sum_rules.weight.astype(np.float32),
-            "ratio": ratio_tables.T.astype(np.float32),
-            "positivity": self.constraints.positivity.T.astype(np.float32),
-            "training": training[0],
+            "weight": weight.astype(np.float32),
+            "below": below.astype(np.float32),
+            "ratio": self._by_point(self.data.ratio_tables.T).T,
+            "positivity": self._by_point(self.constraints.positivity).T,
+            "training": self._by_point(training[0]),
             "training_target": training[1],
             "training_constant": training[2],
             "training_values": training[3],
-            "validation": validation[0],
+            "validation": self._by_point(validation[0]),
             "validation_target": validation[1],
             "validation_constant": validation[2],
             "validation_values": validation[3],
             "seed": np.array([r.seed % 2**31 for r in replicas], np.int32),
         }
 
+    def _by_point(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Put columns in the graph's order: point by point, the eight fitted distributions.
+
+        Shape (..., 9 * grid + others) becomes (..., 8 * grid + others).
+        """
+        grid = len(self.data.x)
+        flat = onto_fitted_columns(rows.reshape(-1, rows.shape[-1]), grid)
+        end = len(FITTED) * grid
+        turned = flat[:, :end].reshape(len(flat), len(FITTED), grid).swapaxes(1, 2)
+        both = np.concatenate([turned.reshape(len(flat), end), flat[:, end:]], axis=1)
+        return both.reshape(*rows.shape[:-1], both.shape[1]).astype(np.float32)
+
     # What follows is traced by TensorFlow.
 
-    def _outputs(self, weights: Any, c: Any, epoch: Any, training: bool) -> Any:
+    def _layers(self, weights: Any) -> list[Any]:
+        """Kernel and bias of each layer from all weights, shape (size, ...)."""
+        tf, start, out = backend.tensorflow(), 0, []
+        for shape in self._shapes:
+            end = start + int(np.prod(shape))
+            out.append(tf.reshape(weights[:, start:end], (self.size, *shape)))
+            start = end
+        return out
+
+    def _outputs(self, layers: list[Any], c: Any, epoch: Any, training: bool) -> Any:
         tf, keras = backend.tensorflow(), backend.keras()
         settings = self.settings
         act = keras.activations.get(settings.activation)
         # The first layer has one or two inputs: a sum of products, fused with what follows.
-        kernel, bias = weights[0], weights[1]
+        kernel, bias = layers[0], layers[1]
         hidden = c["x"][0][None, :, None] * kernel[:, 0, None, :]
         if settings.inputs == 2:
             hidden += c["x"][1][None, :, None] * kernel[:, 1, None, :]
@@ -246,7 +274,7 @@ class NeuralEngine:
             hidden = act(hidden)
             if training and settings.dropout and layer == len(settings.units):
                 hidden *= self._dropout_mask(c, epoch, hidden.shape[-1])[:, None, :]
-            hidden = tf.matmul(hidden, weights[2 * layer]) + weights[2 * layer + 1][:, None, :]
+            hidden = tf.matmul(hidden, layers[2 * layer]) + layers[2 * layer + 1][:, None, :]
         # The grid's last point is x = 1.
         return hidden - hidden[:, -1:, :] if settings.feature_scaling else hidden
 
@@ -259,21 +287,13 @@ class NeuralEngine:
         ]
         return tf.cast(tf.stack(draws) < keep, tf.float32) / keep
 
-    def _observables(self, weights: Any, c: Any, epoch: Any, training: bool) -> Any:
+    def _observables(self, layers: list[Any], c: Any, epoch: Any, training: bool) -> Any:
         """Return z = (x f, ratios), the positivity penalty and x T3, x T8 at small x."""
         tf = backend.tensorflow()
-        outputs = self._outputs(weights, c, epoch, training)
-        fitted = outputs * c["factor"]
-        by_name = {name: fitted[:, :, column] for column, name in enumerate(FITTED)}
-        norm = self._normalisations(by_name, c)
-        source = ["V" if name == "V15" else name for name in EVOLUTION]
-        f = tf.stack(
-            [by_name[s] * norm[s][:, None] if s in norm else by_name[s] for s in source], axis=1
-        )
-        small = tf.gather(
-            f[:, :, :SMALL_X_POINTS], [EVOLUTION.index(n) for n in INTEGRABLE], axis=1
-        )
-        f = tf.reshape(f, (self.size, len(EVOLUTION) * len(self.data.x)))
+        fitted = self._outputs(layers, c, epoch, training) * c["factor"]
+        f = fitted * self._normalisations(fitted, c)[:, None, :]
+        small = tf.stack([f[:, :SMALL_X_POINTS, FITTED.index(n)] for n in INTEGRABLE], axis=1)
+        f = tf.reshape(f, (self.size, len(self.data.x) * len(FITTED)))
         z = f
         if len(self.data.ratio):
             both = tf.matmul(f, c["ratio"])
@@ -286,28 +306,30 @@ class NeuralEngine:
         )
         return z, penalty, small
 
-    def _normalisations(self, by_name: Any, c: Any) -> dict[str, Any]:
-        """See ``sum_rules.normalisations``."""
-        tf, rules = backend.tensorflow(), self._sum_rules
+    def _normalisations(self, fitted: Any, c: Any) -> Any:
+        """Find the factors of ``sum_rules.normalisations``, shape (size, 8)."""
+        tf = backend.tensorflow()
+        log_step = np.float32(np.log(self.data.x[1] / self.data.x[0]))
 
-        def below(first: Any, second: Any, column: int) -> Any:
+        def below(first: Any, second: Any, weight: Any, moment: Any) -> Any:
             same = first * second > 0
             ratio = tf.where(same, second / tf.where(same, first, 1.0), 1.0)
-            power = tf.math.log(ratio) / rules.log_step + rules.moment[column]
-            return tf.where(same, first * rules.below[column] / tf.maximum(power, LEAST_POWER), 0.0)
+            power = tf.math.log(ratio) / log_step + moment
+            return tf.where(same, first * weight / tf.maximum(power, LEAST_POWER), 0.0)
 
-        above = [tf.linalg.matvec(by_name[n], c["weight"][i]) for i, n in enumerate(INTEGRATED)]
-        norm = {}
-        for column, (name, value) in enumerate(VALENCE.items(), start=2):
-            f = by_name[name]
-            norm[name] = value / (above[column] + below(f[:, 0], f[:, 1], column))
-        factor = (1.0 - above[0]) / above[1]
+        above = tf.reduce_sum(fitted * c["weight"], axis=1)
+        integral = above + below(fitted[:, 0], fitted[:, 1], *tf.unstack(c["below"]))
+        rules = np.array([VALENCE.get(name, 0.0) for name in FITTED], np.float32)
+        valence = rules > 0
+        norm = tf.where(valence, rules / tf.where(valence, integral, 1.0), 1.0)
+        sea, gluon = above[:, _SIGMA], above[:, _GLUON]
+        factor = (1.0 - sea) / gluon
         for _ in range(2):
-            f = by_name["Sigma"][:, :2] + factor[:, None] * by_name["g"][:, :2]
-            rest = above[0] + factor * above[1] + below(f[:, 0], f[:, 1], 0) - 1.0
-            factor -= rest / above[1]
-        norm["g"] = factor
-        return norm
+            f = fitted[:, :2, _SIGMA] + factor[:, None] * fitted[:, :2, _GLUON]
+            rest = sea + factor * gluon - 1.0
+            rest += below(f[:, 0], f[:, 1], c["below"][0, _SIGMA], c["below"][1, _SIGMA])
+            factor -= rest / gluon
+        return tf.where(np.arange(len(FITTED)) == _GLUON, factor[:, None], norm)
 
     @staticmethod
     def _chi2(z: Any, c: Any, kind: str) -> Any:
@@ -315,9 +337,9 @@ class NeuralEngine:
         residual = tf.linalg.matvec(c[kind], z) - c[f"{kind}_target"]
         return tf.reduce_sum(residual * residual, axis=1) + c[f"{kind}_constant"]
 
-    def _loss(self, weights: Any, c: Any, epoch: Any) -> Any:
+    def _loss(self, layers: list[Any], c: Any, epoch: Any) -> Any:
         tf, s = backend.tensorflow(), self.settings
-        z, penalty, small = self._observables(weights, c, epoch, training=True)
+        z, penalty, small = self._observables(layers, c, epoch, training=True)
         chi2 = self._chi2(z, c, "training")
         hundreds = tf.cast(epoch // 100, tf.float32)
         positivity = s.positivity * s.growth(s.positivity, s.positivity_end) ** hundreds
@@ -328,20 +350,20 @@ class NeuralEngine:
 
     def _train_one(self, c: Any, epoch: Any) -> None:
         tf = backend.tensorflow()
-        variables = self._weights
-        weights = [variable.value for variable in variables]
+        layers = self._layers(self._weights.value)
         with tf.GradientTape() as tape:
-            tape.watch(weights)
-            loss = self._loss(weights, c, epoch)
-        gradients = tape.gradient(loss, weights)
+            tape.watch(layers)
+            loss = self._loss(layers, c, epoch)
+        gradients = tape.gradient(loss, layers)
         if self.settings.clipnorm:
             gradients = [_clipped(gradient, self.settings.clipnorm) for gradient in gradients]
-        self._optimizer.apply(gradients, variables)
+        flat = tf.concat([tf.reshape(g, (self.size, -1)) for g in gradients], axis=1)
+        self._optimizer.apply([flat], [self._weights])
 
     def _look(self, weights: Any, c: Any, epoch: Any) -> Any:
         """Training and validation chi2 per point, and whether the state may be kept."""
         tf = backend.tensorflow()
-        z, penalty, small = self._observables(weights, c, epoch, training=False)
+        z, penalty, small = self._observables(self._layers(weights), c, epoch, training=False)
         training = self._chi2(z, c, "training") / c["training_values"]
         validation = self._chi2(z, c, "validation") / c["validation_values"]
         limit = self.settings.threshold
@@ -372,15 +394,12 @@ class NeuralEngine:
         def look(i: Any, best: Any, state: Any, history: Any) -> Any:
             epoch, lowest, when, last = state
             tf.while_loop(lambda step, _: step < every, train, (tf.constant(0), epoch))
-            weights = [variable.value for variable in self._weights]
+            weights = self._weights.value
             training, validation, fine = self._look(weights, c, epoch)
             epoch = epoch + every
             going = (when == 0) | (last - when <= patience)
             better = going & fine & (validation < lowest)
-            best = tuple(
-                tf.where(tf.reshape(better, (size,) + (1,) * (len(new.shape) - 1)), new, old)
-                for new, old in zip(weights, best, strict=True)
-            )
+            best = tf.where(better[:, None], weights, best)
             state = (
                 epoch,
                 tf.where(better, validation, lowest),
@@ -390,29 +409,27 @@ class NeuralEngine:
             return i + 1, best, state, history.write(i, tf.stack([training, validation]))
 
         _, best, state, history = tf.while_loop(
-            lambda i, *_: i < looks, look, (tf.constant(0), tuple(best), state, history)
+            lambda i, *_: i < looks, look, (tf.constant(0), best, state, history)
         )
         return best, state, history.stack()
 
     # From here on it is NumPy again.
 
-    def first_weights(self, replicas: Sequence[Replica]) -> Weights:
-        """Draw weights before training, with the replica as first axis."""
+    def first_weights(self, replica: Replica) -> NDArray[np.float32]:
+        """Draw the weights of a replica before training, kernel and bias of each layer in turn."""
         keras = backend.keras()
-        sizes = [self.settings.inputs, *self.settings.units, len(FITTED)]
-        out: Weights = []
-        for layer, (inputs, units) in enumerate(itertools.pairwise(sizes)):
-            kernels = []
-            for replica in replicas:
-                draw = keras.initializers.get(
-                    {
-                        "class_name": self.settings.initializer,
-                        "config": {"seed": (replica.seed + 7919 * layer) % 2**31},
-                    }
-                )
-                kernels.append(np.asarray(draw((inputs, units)), np.float32))
-            out += [np.stack(kernels), np.zeros((len(replicas), units), np.float32)]
-        return out
+        out = []
+        for layer, (kernel, bias) in enumerate(
+            zip(self._shapes[::2], self._shapes[1::2], strict=True)
+        ):
+            draw = keras.initializers.get(
+                {
+                    "class_name": self.settings.initializer,
+                    "config": {"seed": (replica.seed + 7919 * layer) % 2**31},
+                }
+            )
+            out += [np.asarray(draw(kernel), np.float32).ravel(), np.zeros(bias, np.float32)]
+        return np.concatenate(out)
 
     def fit(self, replicas: Sequence[Replica], progress: Progress | None = None) -> list[NeuralFit]:
         """Fit replicas.
@@ -442,11 +459,11 @@ class NeuralEngine:
         filled = [replicas[i] for i in places]
         arrays = self._arrays(filled, [forms[i] for i in places])
         constants = {name: tf.constant(value) for name, value in arrays.items()}
-        for variable, value in zip(self._weights, self.first_weights(filled), strict=True):
-            variable.assign(value)
+        first = [self.first_weights(replica) for replica in replicas]
+        self._weights.assign(np.stack([first[i] for i in places]))
         for variable, value in zip(self._optimizer.variables, self._slots, strict=True):
             variable.assign(value)
-        best = tuple(tf.identity(w.value) for w in self._weights)
+        best = tf.identity(self._weights.value)
         state: Any = (
             tf.constant(0),
             tf.fill((size,), np.float32(np.inf)),
@@ -469,26 +486,23 @@ class NeuralEngine:
                 break
         when, last = state[2].numpy(), state[3].numpy()
         # A replica without any acceptable epoch shows its last one and is marked as such.
-        kept = [
-            np.where((when > 0).reshape(-1, *[1] * (b.ndim - 1)), b, w)
-            for b, w in zip(
-                (b.numpy() for b in best), (w.numpy() for w in self._weights), strict=True
-            )
-        ]
+        kept = np.where(when[:, None] > 0, best.numpy(), self._weights.numpy())
         return list(self._results(replicas, forms, kept, when, last, np.concatenate(history)))
 
     def _results(
         self,
         replicas: Sequence[Replica],
         forms: Sequence[Forms],
-        kept: Weights,
+        kept: NDArray[np.float32],
         when: Any,
         last: Any,
         history: NDArray[np.float64],
     ) -> Iterator[NeuralFit]:
         every = self.settings.validate_every
         for r, (replica, (fitted, left)) in enumerate(zip(replicas, forms, strict=True)):
-            weights = [w[r] for w in kept]
+            ends = np.cumsum([np.prod(shape) for shape in self._shapes])[:-1]
+            parts = np.split(kept[r], ends)
+            weights = [w.reshape(s) for w, s in zip(parts, self._shapes, strict=True)]
             f = distributions(weights, self.settings, replica, self.data)
             count = int(last[r]) // every
             flat = f.reshape(1, -1)
