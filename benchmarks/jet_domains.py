@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--filters", type=int, default=32)
     parser.add_argument("--no-plain", action="store_true", help="leave out the plain ways")
+    parser.add_argument("--xla", action="store_true", help="also the training step under XLA")
     arguments = parser.parse_args()
 
     from hepgym.agents.jet_domains.settings import CycleGANSettings
@@ -120,6 +121,10 @@ def main() -> None:
         training = Training(settings, jets, jets, Path(folder))
         a, b = draw(batch, PIXELS, PIXELS, 1), draw(batch, PIXELS, PIXELS, 1)
         whole = seconds(lambda: training.step(a, b).numpy(), repeats)
+        if arguments.xla:
+            joined = tf.function(training.step.python_function, autograph=False, jit_compile=True)
+            time_s = seconds(lambda: joined(a, b).numpy(), repeats)
+            row("training step, XLA", time_s, step_flops(batch, filters, folded=True))
     row("training step", whole, step_flops(batch, filters, folded=True))
     print(
         f"{2 * batch / whole:.0f} images/s; published training, {STEPS} steps: "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .settings import TrainJets
 from .translator import Images, Translator
 
 
@@ -29,10 +30,23 @@ class QuantileMap(Translator):
 
     Marginal distributions come out right by construction; correlations between pixels stay those of
     the source.
+
+    Parameters
+    ----------
+    source
+        Which jets it learns from; the bundled ones if not given.
     """
 
     name = "quantile-map"
-    summary = "Maps quantiles of each pixel, blind to correlations."
+    summary = "Maps quantiles of each pixel, blind to correlations; --set train_jets=N for more."
+
+    def __init__(self, source: TrainJets | None = None) -> None:
+        self.source = source or TrainJets()
+
+    @property
+    def parameters(self) -> dict[str, float | int | str | bool | None]:
+        """Which jets it has learnt from, if not from the bundled ones."""
+        return {} if self.source.bundled else self.source.as_dict()
 
     def fit(self, train: Mapping[str, Images]) -> None:
         """Sort the train images of both domains, pixel by pixel."""
@@ -53,16 +67,17 @@ class QuantileMap(Translator):
         out = np.empty_like(flat)
         for pixel in range(flat.shape[1]):
             own, other = self._sorted[source][:, pixel], self._sorted[target][:, pixel]
-            # Many images share a value: each gets its own place among the ties, in order.
+            # Many images share a value: each gets its own place among the ties, in each pixel
+            # another one. The same place in all pixels would make whole images full or empty.
             low = np.searchsorted(own, flat[:, pixel], "left")
             high = np.searchsorted(own, flat[:, pixel], "right")
-            spread = ((np.arange(len(flat)) * _GOLDEN) % 1.0).astype(np.float64)
+            spread = np.random.default_rng([_TIES, pixel]).random(len(flat))
             place = (low + spread * (high - low)) / len(own)
             out[:, pixel] = other[np.minimum((place * len(other)).astype(int), len(other) - 1)]
         return out.reshape(images.shape)
 
 
-_GOLDEN = 0.6180339887498949  # multiples of it fill an interval evenly
+_TIES = 1  # seed
 
 
 class NoiseFloor(Translator):

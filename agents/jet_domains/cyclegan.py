@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from ...backend import keras
 from ...datasets.jets.image_transform import ImageTransform
+from ...datasets.jets.lund_images import PIXELS
 from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE
 from .. import training_folder
+from .calibration import calibrated_thresholds, even_averages, rounded
 from .settings import CycleGANSettings
 from .translator import Images, Translator
 
 TRANSFORM_FILE = "transform.npz"
 GENERATOR_FILES = ("a_to_b.keras", "b_to_a.keras")
+THRESHOLDS_FILE = "calibration.npy"
 
 _BATCH = 500
 
@@ -31,17 +35,25 @@ class CycleGAN(Translator):
         The preprocessing.
     settings
         How they were made.
+    thresholds
+        Calibrated thresholds of rounding, float32 of shape (2, 20, 24, 24), A to B and B to A, see
+        `calibration`; None without calibration.
     """
 
     name = "cyclegan"
     summary = "CycleGAN with U-Net generators; --model FOLDER of a training."
 
     def __init__(
-        self, generators: tuple[Any, Any], transform: ImageTransform, settings: CycleGANSettings
+        self,
+        generators: tuple[Any, Any],
+        transform: ImageTransform,
+        settings: CycleGANSettings,
+        thresholds: Images | None = None,
     ) -> None:
         self.generators = generators
         self.transform = transform
         self.settings = settings
+        self.thresholds = thresholds
 
     @property
     def parameters(self) -> dict[str, float | int | str | bool | None]:
@@ -56,18 +68,42 @@ class CycleGAN(Translator):
         """Translate images of B."""
         return self._translate(1, images)
 
+    def calibrate(self, jets: Mapping[str, Images]) -> None:
+        """Give translations of train images the other domain's distribution in each pixel.
+
+        Parameters
+        ----------
+        jets
+            "A" and "B" to train images of single jets, shape (jets, 24, 24).
+        """
+        found = []
+        for which, (source, target) in enumerate(("AB", "BA")):
+            smooth = self._smooth(which, even_averages(jets[source], self.settings.seed))
+            random = np.random.default_rng([self.settings.seed, which, 1])
+            values = smooth + random.random(smooth.shape, np.float32) / JETS_PER_IMAGE
+            found.append(calibrated_thresholds(values, jets[target].mean(axis=0)))
+        self.thresholds = np.stack(found)
+
     def _translate(self, which: int, images: Images) -> Images:
+        smooth = self._smooth(which, images)
+        # Occupancies are shares of jets.
+        back = smooth.clip(0.0, 1.0)
+        if not self.settings.dither:
+            return np.asarray(back, np.float32)
+        lift = np.random.default_rng([self.settings.seed, which]).random(back.shape)
+        if self.thresholds is not None:
+            values = smooth + np.asarray(lift, np.float32) / JETS_PER_IMAGE
+            return rounded(values, self.thresholds[which])
+        return np.asarray(np.floor(back * JETS_PER_IMAGE + lift) / JETS_PER_IMAGE, np.float32)
+
+    def _smooth(self, which: int, images: Images) -> Images:
+        """Translate without clipping and rounding."""
         there = self.transform.transform(images)[..., None]
         made = [
             np.asarray(self.generators[which](there[k : k + _BATCH], training=False))[..., 0]
             for k in range(0, len(there), _BATCH)
         ]
-        # Occupancies are shares of jets.
-        back = self.transform.inverse_transform(np.concatenate(made)).clip(0.0, 1.0)
-        if self.settings.dither:
-            lift = np.random.default_rng([self.settings.seed, which]).random(back.shape)
-            return np.asarray(np.floor(back * JETS_PER_IMAGE + lift) / JETS_PER_IMAGE, np.float32)
-        return np.asarray(back, np.float32)
+        return self.transform.inverse_transform(np.concatenate(made))
 
     def save(self, folder: Path) -> None:
         """Write everything into a folder, which is made if needed."""
@@ -76,6 +112,8 @@ class CycleGAN(Translator):
         self.transform.save(folder / TRANSFORM_FILE)
         for generator, file in zip(self.generators, GENERATOR_FILES, strict=True):
             generator.save(folder / file)
+        if self.thresholds is not None:
+            np.save(folder / THRESHOLDS_FILE, self.thresholds)
 
     @classmethod
     def load(cls, folder: Path) -> CycleGAN:
@@ -97,7 +135,18 @@ class CycleGAN(Translator):
                 keras().saving.load_model(folder / name, compile=False, safe_mode=True)
             )
         transform = ImageTransform.load(folder / TRANSFORM_FILE)
-        return cls((generators[0], generators[1]), transform, settings)
+        found = _read_thresholds(folder / THRESHOLDS_FILE) if settings.calibration else None
+        return cls((generators[0], generators[1]), transform, settings, found)
+
+
+def _read_thresholds(file: Path) -> Images:
+    try:
+        found = np.load(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} cannot be used: {error}") from None
+    if found.shape != (2, JETS_PER_IMAGE, PIXELS, PIXELS) or np.isnan(found).any():
+        raise ValueError(f"{file} does not hold the thresholds of two translations")
+    return np.asarray(found, np.float32)
 
 
 def compact(transform: ImageTransform) -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...datasets.jets.lund_images import lund_images
 from ...leaderboards.board import Board, Entry
 from ...leaderboards.scores.jet_domains import (
     TRAIN_IMAGES,
+    averages,
     evaluate,
     load_images,
-    load_jets,
     translations,
 )
 from ...leaderboards.submission import Submission, write_submission
 from ...leaderboards.tasks import Task, load_test_data
 from ..players import AgentCard, Comparison, Order, Outcome, Progress, side_by_side
 from ..progress import Show
-from . import CONTROLS, NoiseFloor, Translator
+from . import CONTROLS, NoiseFloor, QuantileMap, Translator
 from .figures import save_samples
+from .settings import TrainJets
+from .train_jets import load_train_jets
 
 if TYPE_CHECKING:
     from .cyclegan import CycleGAN
@@ -43,9 +45,7 @@ def cards() -> list[AgentCard]:
 
 def run(task: Task, order: Order, progress: Progress) -> Outcome:
     """Translate the test images; arguments and errors as for `players.Player.run`."""
-    if order.settings:
-        raise ValueError("--set is for training: translators have no settings when they run")
-    translator = make_translator(task, order.agent, order.model)
+    translator = make_translator(task, order.agent, order.model, order.settings)
     submission, lines = _play(task, translator, order)
     data = load_test_data(task)["domains"]
     made = {"A": submission.predictions["B_to_A"], "B": submission.predictions["A_to_B"]}
@@ -95,9 +95,9 @@ def learn(
     """
     from .training import train as train_cyclegan
 
-    domains = {role: task.datasets[role] for role in ("A", "B")}
-    jets = {role: lund_images(one) for role, one in load_jets(domains, "train").items()}
-    validation = load_images(domains, "validation", None, disjoint=True)
+    jets, hashes = load_train_jets(task.datasets, settings)
+    settings = dataclasses.replace(settings, **hashes)
+    validation = load_images(task.datasets, "validation", None, disjoint=True)
     return train_cyclegan(settings, jets, validation, folder, resume=resume, show=show)
 
 
@@ -132,14 +132,30 @@ def models(task: Task) -> list[Path]:
     return sorted(file.parent for file in (_MODELS / task.id).glob("*/settings.json"))
 
 
-def make_translator(task: Task, agent: str, model: Path | None) -> Translator:
+def make_translator(
+    task: Task, agent: str, model: Path | None, settings: Mapping[str, Any] | None = None
+) -> Translator:
     """Make a control and fit it, or load a trained translator from its folder.
+
+    Parameters
+    ----------
+    task, agent
+        Which.
+    model
+        Folder of a trained translator; None for the one that comes with the package.
+    settings
+        For the quantile map: fields of `TrainJets`.
 
     Raises
     ------
     ValueError
-        If there is no such translator, or it does not fit together with the folder.
+        If there is no such translator, or it does not fit together with the folder or settings.
     """
+    if settings and agent != QuantileMap.name:
+        raise ValueError(
+            f"{agent} has no settings when it runs: --set is for training, and for the jets that "
+            f"{QuantileMap.name} learns from"
+        )
     if agent == CYCLEGAN:
         from .cyclegan import CycleGAN
 
@@ -155,10 +171,16 @@ def make_translator(task: Task, agent: str, model: Path | None) -> Translator:
         raise ValueError(f"there is no translator {agent!r}; choose one of {known}")
     if model:
         raise ValueError(f"--model is for the agent {CYCLEGAN}, not for {agent}")
-    control = CONTROLS[agent]()
+    source = TrainJets.from_dict(settings or {})
+    jets, hashes = load_train_jets(task.datasets, source)
+    control: Translator
+    if agent == QuantileMap.name:
+        control = QuantileMap(dataclasses.replace(source, **hashes))
+    else:
+        control = CONTROLS[agent]()
     independent = isinstance(control, NoiseFloor)
     number = None if independent else TRAIN_IMAGES
-    control.fit(load_images(task.datasets, "train", number, seed=1, disjoint=independent))
+    control.fit(averages(jets, number, seed=1, disjoint=independent))
     return control
 
 

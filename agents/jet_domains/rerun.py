@@ -56,7 +56,8 @@ def run(
     folder = _folder(task, manifest)
     if folder is None and manifest.agent not in CONTROLS:
         raise ValueError(f"{manifest.agent} came without a model and is no reference agent")
-    translator = make_translator(task, manifest.agent, folder)
+    settings = {} if folder else manifest.hyperparameters
+    translator = make_translator(task, manifest.agent, folder, settings)
     return {**translations(images, translator.a_to_b, translator.b_to_a, paired)}
 
 

@@ -1,4 +1,4 @@
-"""Hyperparameters of CycleGAN."""
+"""Settings of translators: the jets that they learn from, and hyperparameters of CycleGAN."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 _LIMITS: dict[str, tuple[float, float]] = {
     "epochs": (1, 10_000),
@@ -22,6 +22,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "beta1": (0.0, 0.9999),
     "average": (0.0, 0.999999),
     "seed": (0, 2**31 - 1),
+    "train_jets": (0, 10_000_000),
 }
 _CHOICES = dict.fromkeys(
     ("normalisation", "discriminator_normalisation"), ("image", "channel", "none")
@@ -29,8 +30,84 @@ _CHOICES = dict.fromkeys(
 
 
 @dataclass(frozen=True)
-class CycleGANSettings:
-    """Everything that decides the outcome of a training, besides the jets.
+class TrainJets:
+    """Which jets a translator learns from; by default the bundled train jets.
+
+    Attributes
+    ----------
+    train_jets
+        So many train jets of each domain: the first of the bundled ones, or a larger sample that
+        ``hepgym data generate ID --split train --size N`` made. 0: all bundled ones.
+    train_a, train_b
+        ROOT files of jets, as `hepgym.datasets.load` takes them, instead of ``train_jets``.
+    train_a_sha256, train_b_sha256
+        Content hashes of jets that are not just the bundled ones. Filled in when they are read; if
+        given, the jets must have them.
+
+    Raises
+    ------
+    ValueError
+        If a value is of the wrong type or out of range.
+    """
+
+    agent: ClassVar[str] = "quantile-map"
+
+    train_jets: int = 0
+    train_a: str = ""
+    train_b: str = ""
+    train_a_sha256: str = ""
+    train_b_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            kind: Any = type(field.default)
+            good = type(value) is kind or (kind is float and type(value) is int)
+            if not good:
+                raise ValueError(f"{field.name} is {value!r} but must be of type {kind.__name__}")
+            if field.name in _LIMITS:
+                low, high = _LIMITS[field.name]
+                if not low <= value <= high:
+                    raise ValueError(
+                        f"{field.name} is {value!r} but must be from {low:g} to {high:g}"
+                    )
+            if value not in _CHOICES.get(field.name, (value,)):
+                raise ValueError(
+                    f"{field.name} is {value!r} but must be one of "
+                    f"{', '.join(_CHOICES[field.name])}"
+                )
+            object.__setattr__(self, field.name, kind(value))
+
+    @property
+    def bundled(self) -> bool:
+        """Whether these are all bundled train jets."""
+        return not (self.train_jets or self.train_a or self.train_b)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Values in a form that JSON can hold; `from_dict` reads it."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make settings from a mapping.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown or a value is out of range.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise ValueError(
+                    f"{cls.agent} has no setting {name!r}; its settings are {', '.join(known)}"
+                )
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class CycleGANSettings(TrainJets):
+    """Everything that decides the outcome of a training; fields of `TrainJets` name the jets.
 
     Defaults are the published values (arXiv:1909.01359, QCD to W).
 
@@ -62,6 +139,10 @@ class CycleGANSettings:
     dither
         Whether translations are rounded up or down at random to multiples of 1/20, as averages over
         20 jets are; their expectation stays. Discriminators then see them so. Published: no.
+    calibration
+        Whether the thresholds of rounding are then chosen so that translations of train images
+        have the distribution of the other domain's train jets in each pixel; only with ``dither``.
+        Published: no.
     scaling, zca
         Preprocessing, see `ImageTransform`.
     seed
@@ -72,6 +153,8 @@ class CycleGANSettings:
     ValueError
         If a value is of the wrong type or out of range.
     """
+
+    agent: ClassVar[str] = "cyclegan"
 
     epochs: int = 3
     images_per_epoch: int = 20_000
@@ -90,55 +173,20 @@ class CycleGANSettings:
     average: float = 0.0
     coordinates: bool = False
     dither: bool = False
+    calibration: bool = False
     scaling: str = "standard"
     zca: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            kind: Any = type(field.default)
-            good = type(value) is kind or (kind is float and type(value) is int)
-            if not good:
-                raise ValueError(f"{field.name} is {value!r} but must be of type {kind.__name__}")
-            if field.name in _LIMITS:
-                low, high = _LIMITS[field.name]
-                if not low <= value <= high:
-                    raise ValueError(
-                        f"{field.name} is {value!r} but must be from {low:g} to {high:g}"
-                    )
-            if value not in _CHOICES.get(field.name, (value,)):
-                raise ValueError(
-                    f"{field.name} is {value!r} but must be one of "
-                    f"{', '.join(_CHOICES[field.name])}"
-                )
-            object.__setattr__(self, field.name, kind(value))
+        super().__post_init__()
+        if self.calibration and not self.dither:
+            raise ValueError("calibration is true but dither is false: it calibrates rounding")
 
     @property
     def steps_per_epoch(self) -> int:
         """Gradient steps in an epoch."""
         return max(1, self.images_per_epoch // self.batch_size)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Values in a form that JSON can hold; `from_dict` reads it."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> CycleGANSettings:
-        """Make settings from a mapping.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown or a value is out of range.
-        """
-        for name in values:
-            if name not in cls.__dataclass_fields__:
-                raise ValueError(
-                    f"cyclegan has no setting {name!r}; its settings are "
-                    f"{', '.join(cls.__dataclass_fields__)}"
-                )
-        return cls(**values)
 
 
 def reference_settings(**changes: Any) -> CycleGANSettings:
@@ -162,5 +210,6 @@ def reference_settings(**changes: Any) -> CycleGANSettings:
         "average": 0.98,
         "coordinates": True,
         "dither": True,
+        "calibration": True,
     }
     return CycleGANSettings.from_dict({**tuned, **changes})

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ...backend import keras, tensorflow
 from ...datasets.jets.image_transform import ImageTransform
 from ...datasets.jets.lund_images import average_images
-from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE, POPULATED
+from ...leaderboards.image_distances import distances
+from ...leaderboards.scores.jet_domains import ACTIVE, JETS_PER_IMAGE
 from ..interruption import interruptible
 from ..progress import Show
 from ..training_folder import (
@@ -44,8 +45,8 @@ def train(
 ) -> CycleGAN:
     """Train, or go on with an unfinished training.
 
-    Kept are the weights of the epoch with the lowest relative errors of both average validation
-    images. The folder receives the generators (``a_to_b.keras``, ``b_to_a.keras``),
+    Kept are the weights of the epoch with the lowest gLund losses of translated validation images,
+    both added. The folder receives the generators (``a_to_b.keras``, ``b_to_a.keras``),
     ``transform.npz``, ``settings.json``, ``log.jsonl``, a sheet of sample images for each epoch,
     ``losses.png`` and, at the end, ``summary.json``. Ctrl-C writes a checkpoint first; a training
     that is resumed ends with the same weights as one that was never stopped.
@@ -261,6 +262,8 @@ class Training(StepTraining):
         from .figures import save_samples
 
         translator = self._translator()
+        if self.settings.calibration:
+            translator.calibrate(self._jets)
         made = {
             "A": translator.b_to_a(self._validation["B"]),
             "B": translator.a_to_b(self._validation["A"]),
@@ -271,11 +274,18 @@ class Training(StepTraining):
             self.folder / f"samples-{epoch + 1:03}.png",
             f"epoch {epoch + 1}",
         )
-        errors = {role: relative_error(self._validation[role], made[role]) for role in ("A", "B")}
-        if sum(errors.values()) < self._best or epoch == 0:
-            self._best = sum(errors.values())
+        numbers = {}
+        for role in ("A", "B"):
+            pair = self._validation[role], made[role]
+            even = [np.full((1, len(images)), 1.0 / len(images)) for images in pair]
+            found = distances(*pair, *even, active=ACTIVE)
+            numbers[f"validation_error_{role}"] = float(found["error_mean"][0])
+            numbers[f"validation_glund_{role}"] = float(found["glund"][0])
+        loss = numbers["validation_glund_A"] + numbers["validation_glund_B"]
+        if loss < self._best or epoch == 0:
+            self._best = loss
             translator.save(self.folder)
-        return {f"validation_error_{role}": error for role, error in errors.items()}
+        return numbers
 
     def _state(self) -> dict[str, list[Any]]:
         return {
@@ -297,13 +307,6 @@ class Training(StepTraining):
 
         save_losses(self.folder / LOG_FILE, self.folder / "losses.png")
         self._summarise(2 * self._step * self.settings.batch_size)
-
-
-def relative_error(true: Images, made: Images) -> float:
-    """Mean relative error of the average image over populated pixels."""
-    average = true.mean(axis=0)
-    populated = average > POPULATED
-    return float(np.abs(made.mean(axis=0)[populated] / average[populated] - 1.0).mean())
 
 
 def _squared_mean(differences: Any) -> Any:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ...datasets.jets.lund_images import average_images, lund_images
 from ..bootstrap import Estimate
-from ..image_distances import POPULATED, Floats, ImageScore, Resamples, area_under_curve, distances
+from ..image_distances import Floats, ImageScore, Resamples, area_under_curve, distances
 from .jet_grooming import hashes
 from .jet_grooming import load as load_jets
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from ...datasets.jets.image_transform import ImageTransform
 
 __all__ = [
-    "POPULATED",
     "PREDICTION_KINDS",
     "Domains",
+    "averages",
     "evaluate",
     "hashes",
     "load",
@@ -47,6 +47,9 @@ __all__ = [
 ]
 
 JETS_PER_IMAGE = 20
+ACTIVE = 0.5 / JETS_PER_IMAGE
+"""Value above which a pixel counts as active: averages are multiples of 1/20."""
+
 TEST_IMAGES = 500
 """Test images of each domain, or as many as its test jets make without using one twice."""
 
@@ -122,15 +125,20 @@ def load_images(
     dict
         Role to float32, shape (number, 24, 24).
     """
+    jets = load_jets(_domains(datasets), split)
+    images = {role: lund_images(one) for role, one in jets.items()}
+    return averages(images, number, seed, disjoint=disjoint)
+
+
+def averages(
+    jets: Mapping[str, Images], number: int | None, seed: int = 0, *, disjoint: bool = False
+) -> dict[str, Images]:
+    """Average images of single jets of "A" and "B"; other arguments as for `load_images`."""
     return {
         role: average_images(
-            lund_images(jets),
-            JETS_PER_IMAGE,
-            seed=2 * seed + _SEEDS[role],
-            number=number,
-            disjoint=disjoint,
+            one, JETS_PER_IMAGE, seed=2 * seed + _SEEDS[role], number=number, disjoint=disjoint
         )
-        for role, jets in load_jets(_domains(datasets), split).items()
+        for role, one in jets.items()
     }
 
 
@@ -232,8 +240,7 @@ def evaluate(
 def _compare(true: Images, fake: Images, domains: Domains, draws: Resamples) -> dict[str, Floats]:
     """Quantities of one direction, each for the sample and its resamples."""
     weights, others = draws.weights
-    # Values of averages are multiples of 1/20: half of one is where a pixel counts as active.
-    found = distances(true, fake, weights, others, active=0.5 / JETS_PER_IMAGE)
+    found = distances(true, fake, weights, others, active=ACTIVE)
     shape = (-1, *true.shape[1:])
     # Preprocessing is linear: that of the average is the average of that of the images.
     white_true, white_fake = (
