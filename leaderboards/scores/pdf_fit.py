@@ -11,14 +11,14 @@ Replica sets are judged by their predictions T_r, r = 1 ... R, and their mean <T
   standard deviation, along the main directions in which replicas vary (arXiv:2109.02653, 6.1;
   arXiv:2111.05787). Delta_chi2 = (chi2(<T>) - chi2(law)) / chi2(law) on the noisy data.
 
-Errors come from resampling replicas, and in closure tests fits and the replicas of each. The error
-of the data themselves is no part of them.
+Errors come from resampling replicas, in closure tests whole fits. The error of the data themselves
+is no part of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -738,7 +738,7 @@ def closure_score(
     official
         See `load`. Fit f must have been made of ``closure_data(official.data, official.law, f)``.
     resamples, seed
-        Settings of the bootstrap over fits, and over the replicas of each.
+        Settings of the bootstrap over fits.
 
     Returns
     -------
@@ -757,57 +757,38 @@ def closure_score(
         np.stack([closure_data(data, official.law, number).central for number in range(len(fits))])
         - law
     )
-    along = _along_main_directions(replicas, EXPLAINED_VARIANCE)
     of_pdf = at_closure_points(fits, data.x_grid) - at_closure_points(official.law, data.x_grid)
-    along_pdf = _along_main_directions(of_pdf, _EVERY_DIRECTION)
-    # Products of all pairs of replicas give the chi2 of every weighted mean.
-    pairs = np.einsum("frp,fsp->frs", replicas, replicas)
-    with_noise = np.einsum("frp,fp->fr", replicas, noise)
+    rates = (
+        _within_one_sigma(_along_main_directions(values, explained)).mean(axis=-1)
+        for values, explained in ((replicas, EXPLAINED_VARIANCE), (of_pdf, _EVERY_DIRECTION))
+    )
     of_law = (noise**2).sum(axis=-1)
+    excess = ((noise - replicas.mean(axis=1)) ** 2).sum(axis=-1) / of_law - 1.0
+    each = np.stack([*_bias_and_variance(replicas), excess, *rates])
     ideal = math.erf(math.sqrt(0.5))  # 0.683
 
-    def rate(values: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
-        """How often the law is within one sigma of the replicas along given directions."""
-        total = int(counts.sum())
-        mean = counts @ values / total
-        sigma2 = (counts @ values**2 / total - mean**2) * total / (total - 1)
-        return float((mean**2 < sigma2).mean())
-
-    def of_fit(counts: NDArray[np.int64], number: int) -> tuple[float, ...]:
-        """Bias, variance, excess of chi2 and rates within one sigma of one fit."""
-        total = int(counts.sum())
-        weights = counts / total
-        bias = float(weights @ pairs[number] @ weights)
-        variance = float(weights @ np.diag(pairs[number])) - bias
-        excess = (bias - 2.0 * float(weights @ with_noise[number])) / float(of_law[number])
-        rates = rate(along[number], counts), rate(along_pdf[number], counts)
-        return bias / len(data), variance / len(data), excess, *rates
-
-    def all_fits(
-        counts: Sequence[NDArray[np.int64]], chosen: NDArray[np.int64]
-    ) -> dict[str, float]:
-        parts = [of_fit(count, int(number)) for count, number in zip(counts, chosen, strict=True)]
-        bias, variance, excess, of_data, of_distributions = np.mean(parts, axis=0)
+    def over_fits(weights: NDArray[np.float64]) -> dict[str, float]:
+        bias, variance, excess, of_data, of_distributions = (each @ weights).tolist()
         ratio = math.sqrt(bias / variance)
         return {
             "R_bv": ratio,
-            "xi_1sigma": float(of_data),
-            "xi_pdf": float(of_distributions),
-            "delta_chi2": float(excess),
-            "bias": float(bias),
-            "variance": float(variance),
+            "xi_1sigma": of_data,
+            "xi_pdf": of_distributions,
+            "delta_chi2": excess,
+            "bias": bias,
+            "variance": variance,
             "R_bv_off": abs(ratio - 1.0),
-            "xi_off": abs(float(of_data) - ideal),
+            "xi_off": abs(of_data - ideal),
         }
 
     number_of_fits, per_fit = fits.shape[:2]
-    every = np.arange(number_of_fits)
-    value = all_fits([np.ones(per_fit, np.int64)] * number_of_fits, every)
-    sizes = (number_of_fits, *(per_fit,) * number_of_fits)
+    # Every fit has replicas of its own, so that fits drawn anew also show how replicas fluctuate.
+    # Replicas drawn anew within a fit would add their noise to the bias once more.
     drawn = [
-        all_fits(of_replicas, np.repeat(every, of_fits))
-        for of_fits, *of_replicas in resample_counts(sizes, resamples, seed)
+        over_fits(counts / number_of_fits)
+        for (counts,) in resample_counts((number_of_fits,), resamples, seed)
     ]
+    value = over_fits(np.full(number_of_fits, 1.0 / number_of_fits))
     out = {
         name: estimate(number, np.array([one[name] for one in drawn]))
         for name, number in value.items()

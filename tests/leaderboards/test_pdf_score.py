@@ -241,7 +241,8 @@ def test_score_of_closure_fits(official, random):
     inside = np.abs(along.mean(axis=1)) < along.std(axis=1, ddof=1)
     assert metrics["xi_pdf"].value == pytest.approx(inside.mean())
     assert metrics["R_bv_off"].value == pytest.approx(abs(metrics["R_bv"].value - 1))
-    assert metrics["R_bv"].low68 <= metrics["R_bv"].high68
+    for name in ("R_bv", "bias", "variance", "delta_chi2"):
+        assert metrics[name].low95 <= metrics[name].value <= metrics[name].high95
 
 
 def test_distributions_at_closure_points():

@@ -58,7 +58,7 @@ def _distributions(
         Histogram(
             title=f"x {name} at Q = {Q0:g} GeV",
             x="log10 x",
-            y="mean and standard deviation of replicas",
+            y="mean ± standard deviation",
             edges=edges.tolist(),
             values=_rounded(mean[row, shown]),
             spread=_rounded(spread[row, shown]),
