@@ -70,7 +70,7 @@ def test_pairs_are_scored_only_where_there_are_some(domains):
 
 def test_training_is_given_no_pairs(monkeypatch, tmp_path):
     """Whatever the training of a task asks for, the paired set is not in it."""
-    from hepgym.agents.jet_domains import player
+    from hepgym.agents.jet_domains import player, train_jets
 
     one = task("JetDomains-Parton2Detector-v0")
     assert {"paired_A", "paired_B"} < set(one.datasets)
@@ -78,7 +78,7 @@ def test_training_is_given_no_pairs(monkeypatch, tmp_path):
     monkeypatch.setattr(
         jet_domains, "load_jets", lambda datasets, split: asked.append(dict(datasets)) or {}
     )
-    monkeypatch.setattr(player, "load_jets", jet_domains.load_jets)
+    monkeypatch.setattr(train_jets, "load_jets", jet_domains.load_jets)
     with pytest.raises((ValueError, KeyError, IndexError)):
         player.train(one, "cyclegan", tmp_path, {"epochs": 1}, preset=None, resume=True)
     pairs = {one.datasets["paired_A"], one.datasets["paired_B"]}
