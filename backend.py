@@ -42,12 +42,28 @@ def tensorflow() -> Any:
     module
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _quiet_libraries():
+    with _quiet_libraries(), _as_if_missing("matplotlib", "sklearn"):
         import tensorflow as module  # type: ignore[import-untyped]
 
         # Looks for accelerators, which has messages of its own.
         module.config.list_physical_devices()
     return module
+
+
+@contextmanager
+def _as_if_missing(*packages: str) -> Iterator[None]:
+    """Let imports of packages fail, unless they have been imported before.
+
+    TensorFlow imports Keras, which imports matplotlib and scikit-learn where it finds them, for a
+    gallery of pictures and wrappers that are not used here: a second and 85 MB.
+    """
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager

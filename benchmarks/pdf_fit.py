@@ -105,7 +105,7 @@ def line(name: str, replicas: int, found: Mapping[str, Any]) -> str:
     problem = fit_problem()
     f = found["f"].reshape(replicas, -1)
     both = np.concatenate([f.mean(axis=0, keepdims=True), f])
-    chi2 = problem.data.chi2(both, covariance=problem.experimental) / len(problem.data)
+    chi2 = problem.data.chi2(both, errors=problem.experimental) / len(problem.data)
     ms = np.median(found["ms"])
     return (
         f"{name:28s} {replicas:3d} replicas: {ms:7.3f} ms per epoch ({np.min(found['ms']):.3f} to "
@@ -183,7 +183,7 @@ def write_problem(file: str, replicas: int, epochs: int) -> None:
         ratio=data.ratio,
         denominator=data.denominator,
         central=data.central,
-        covariance=data.covariance,
+        covariance=data.errors.matrix(),
         set_index=dis.set_index,
         set_names=np.array(dis.set_names),
         values=np.array([replica.values for replica in chosen]),

@@ -246,7 +246,7 @@ def _fit_by_search(plan: FitPlan, number: int, tell: Callable[[str], None] | Non
 
 def _to_measured(problem: FitProblem, f: NDArray[np.float64]) -> NDArray[np.float64]:
     """chi2 per point to the central values with the experimental covariance, for each replica."""
-    chi2 = problem.data.chi2(f.reshape(len(f), -1), covariance=problem.experimental)
+    chi2 = problem.data.chi2(f.reshape(len(f), -1), errors=problem.experimental)
     return chi2 / len(problem.data)
 
 

@@ -78,8 +78,20 @@ class FitPlan:
             raise ValueError(
                 f"level is {self.level!r} but must be one of {', '.join(get_args(Level))}"
             )
-        if self.batch < 1 or self.universe < 0:
-            raise ValueError("batch must be 1 or more and universe 0 or more")
+        if self.covariance not in get_args(Covariance):
+            raise ValueError(
+                f"covariance is {self.covariance!r} but must be one of "
+                f"{', '.join(get_args(Covariance))}"
+            )
+        for name, least in (("seed", 0), ("universe", 0), ("batch", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ValueError(f"{name} is {value!r} but must be a whole number from {least}")
+        fraction = self.training_fraction
+        if type(fraction) not in (int, float) or not 0 < fraction <= 1:
+            raise ValueError(
+                f"training_fraction is {fraction!r} but must be a number above 0 and up to 1"
+            )
         self.agent_settings()
 
     def agent_settings(self) -> Any:

@@ -120,16 +120,29 @@ def rebuild(task: Task, folder: Path, progress: Progress) -> list[Entry]:
     return Board(task.id, folder, shipped=None).entries()
 
 
+_KINDS = {int: "a whole number", bool: "true or false", str: "a name"}
+
+
+def _take(settings: dict[str, Any], name: str, default: Any) -> Any:
+    """Take a setting that is not the agent's from among them; it has the type of its default."""
+    value = settings.pop(name, default)
+    if type(value) is not type(default):
+        raise ValueError(f"{name} is {value!r} but must be {_KINDS[type(default)]}")
+    if type(value) is int and value < 1:
+        raise ValueError(f"{name} is {value} but must be 1 or more")
+    return value
+
+
 Made = tuple[dict[str, NDArray[np.float64]], list[str], list[Path], dict[str, Any]]
 
 
 def _real_data(
     order: Order, settings: dict[str, Any], own: dict[str, Any], progress: Progress
 ) -> Made:
-    replicas = settings.pop("replicas", 10)
-    lhapdf = settings.pop("lhapdf", None)
-    folds, chronological = settings.pop("folds", False), settings.pop("chronological", False)
-    left_out = settings.pop("test_replicas", replicas)
+    replicas = _take(settings, "replicas", 10)
+    lhapdf = _take(settings, "lhapdf", "")
+    folds, chronological = (_take(settings, name, False) for name in ("folds", "chronological"))
+    left_out = _take(settings, "test_replicas", replicas)
     spread: dict[str, Any] = {
         "workers": order.workers,
         "scheduler": order.scheduler,
@@ -140,7 +153,7 @@ def _real_data(
         order.agent,
         replicas,
         settings,
-        lhapdf=lhapdf,
+        lhapdf=lhapdf or None,
         **spread,
         **own,
     )
@@ -168,7 +181,7 @@ def _real_data(
 def _closure(
     order: Order, settings: dict[str, Any], own: dict[str, Any], progress: Progress
 ) -> Made:
-    fits, replicas = settings.pop("fits", 10), settings.pop("replicas", 20)
+    fits, replicas = _take(settings, "fits", 10), _take(settings, "replicas", 20)
     found = closure_fits(
         order.folder / "fits",
         fits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -102,6 +103,8 @@ def run(
     ValueError
         If an argument is unknown or out of range, or no replica passes the vetoes.
     """
+    if lhapdf is not None and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", lhapdf):
+        raise ValueError(f"{lhapdf!r} is no name for an LHAPDF set: use letters, digits, - and _")
     plan = fit_plan(agent, settings, **arguments)
     found = fit(plan, folder, replicas, workers=workers, scheduler=scheduler, progress=progress)
     good = surviving(found)
@@ -115,8 +118,8 @@ def run(
     dis = problem.dis
     residual = dis.predict(f).mean(axis=0) - dis.central
     chi2, chi2_t0 = (
-        float(residual @ np.linalg.solve(matrix, residual) / len(dis))
-        for matrix in (problem.experimental, problem.data.covariance)
+        float(np.square(errors.whitened(residual[:, None])).sum() / len(dis))
+        for errors in (problem.experimental, problem.data.errors)
     )
     drawn = Path(folder) / "figures"
     pictures = [

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DatasetError
 from .bases import EVOLUTION, FITTED, from_fitted
+from .point_errors import PointErrors
 
 CovarianceKind = Literal["experimental", "t0"]
 
@@ -191,6 +192,29 @@ class DISData:
         DatasetError
             If the kind is unknown, or predictions are missing, left over or of the wrong shape.
         """
+        correlated, alone = self._errors(kind, predictions)
+        out = correlated @ correlated.T
+        out[np.diag_indices_from(out)] += alone
+        return out
+
+    def errors(
+        self, kind: CovarianceKind = "experimental", predictions: ArrayLike | None = None
+    ) -> PointErrors:
+        """As `covariance`, without the matrix.
+
+        Raises
+        ------
+        DatasetError
+            As `covariance`.
+        ValueError
+            If a point has no error of its own.
+        """
+        correlated, alone = self._errors(kind, predictions)
+        return PointErrors(alone, correlated)
+
+    def _errors(
+        self, kind: CovarianceKind, predictions: ArrayLike | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if kind not in ("experimental", "t0"):
             raise DatasetError(f"kind is {kind!r}: it must be 'experimental' or 't0'")
         if kind == "experimental":
@@ -207,14 +231,12 @@ class DISData:
         correlated = np.concatenate(
             [self.additive, self.multiplicative * reference[:, None]], axis=1
         )
-        out = correlated @ correlated.T
         alone = (
             self.stat**2
             + self.uncorrelated_additive**2
             + (self.uncorrelated_multiplicative * reference) ** 2
         )
-        out[np.diag_indices_from(out)] += alone
-        return out
+        return correlated, alone
 
     def select(self, which: ArrayLike) -> DISData:
         """Take some of the points, with all sets and sources of error kept in place.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.parton_distributions.bases import EVOLUTION, FITTED, onto_fitted
-from ...datasets.parton_distributions.whitening import solve_lower
+from ...datasets.parton_distributions.point_errors import PointErrors
 
 TOLERANCE = 1e-4
 """Singular values of a quadratic form below which directions are left out."""
@@ -33,8 +33,8 @@ class FitData:
         float64, shape (ratios, 9 * grid).
     central
         float64, shape (n,): measured values.
-    covariance
-        float64, shape (n, n): what a fit minimises chi2 with.
+    errors
+        Of the values: what a fit minimises chi2 with.
     experiment
         int64, shape (n,): number of the experiment that measured each value.
     experiments
@@ -48,7 +48,7 @@ class FitData:
     ratio: NDArray[np.int64]
     denominator: NDArray[np.float64]
     central: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    errors: PointErrors
     experiment: NDArray[np.int64]
     experiments: tuple[str, ...]
     measured_x: NDArray[np.float64] | None = None
@@ -58,9 +58,10 @@ class FitData:
         shapes: dict[str, tuple[int, ...]] = {
             "table": (n, columns),
             "denominator": (len(self.ratio), columns),
-            "covariance": (n, n),
             "experiment": (n,),
         }
+        if len(self.errors) != n:
+            raise ValueError(f"errors are those of {len(self.errors)} values, there are {n}")
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(
@@ -115,7 +116,7 @@ class FitData:
         f: NDArray[np.floating[Any]],
         rows: NDArray[Any] | slice = slice(None),
         values: NDArray[np.float64] | None = None,
-        covariance: NDArray[np.float64] | None = None,
+        errors: PointErrors | None = None,
     ) -> NDArray[np.float64]:
         """chi2 in double precision, without any precomputation.
 
@@ -127,23 +128,17 @@ class FitData:
             Which values; the rest is ignored, correlations among them are kept.
         values
             Values instead of the measured ones, shape (n,).
-        covariance
-            Covariance instead of that of the fit, shape (n, n).
+        errors
+            Errors instead of those of the fit.
 
         Returns
         -------
         numpy.ndarray
             float64, shape (...): chi2, not divided by the number of values.
         """
-        matrix = self.covariance if covariance is None else covariance
         residual = (self.predictions(f) - (self.central if values is None else values))[..., rows]
-        chosen = np.arange(len(self))[rows]
-        # A covariance of thousands of points is large: no copy of the whole.
-        whole = len(chosen) == len(self)
-        block = matrix if whole else matrix[np.ix_(chosen, chosen)]
-        lower = np.asarray(np.linalg.cholesky(block), np.float64)
         flat = residual.reshape(-1, residual.shape[-1]).T
-        white = solve_lower(lower, flat)
+        white = (errors or self.errors).whitened(flat, rows)
         return np.einsum("ij,ij->j", white, white).reshape(residual.shape[:-1])
 
     @functools.cached_property
@@ -244,7 +239,6 @@ def quadratic_form(
     """See `FitData.quadratic_form`."""
     columns = data.table.shape[1]
     ratios = len(data.ratio)
-    lower = np.asarray(np.linalg.cholesky(data.covariance[np.ix_(rows, rows)]), np.float64)
     system = np.zeros((len(rows), columns + ratios + 1))
     system[:, :columns] = data.table[rows]
     where = {int(row): number for number, row in enumerate(data.ratio)}
@@ -255,7 +249,7 @@ def quadratic_form(
     system[:, -1] = values[rows]
     # Columns may be zero (points of x that no value sees): that does QR no harm.
     decompose: Any = np.linalg.qr  # NumPy's types know only one of its results
-    triangle: NDArray[np.float64] = decompose(solve_lower(lower, system), mode="r")
+    triangle: NDArray[np.float64] = decompose(data.errors.whitened(system, rows), mode="r")
     left, strength, right = np.linalg.svd(triangle[:, :-1], full_matrices=False)
     kept = strength > tolerance
     target = left.T @ triangle[:, -1]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...datasets.parton_distributions import DEFAULT_ID, load, load_evolution
 from ...datasets.parton_distributions.data import DISData
 from ...datasets.parton_distributions.export import reference_law
+from ...datasets.parton_distributions.point_errors import PointErrors
 from ...datasets.parton_distributions.replicas import ReplicaGenerator
 from ...datasets.parton_distributions.splits import training_mask
 from .constraints import Constraints, positivity_rows
@@ -91,9 +92,9 @@ class FitProblem:
         )
 
     @functools.cached_property
-    def experimental(self) -> NDArray[np.float64]:
-        """Experimental covariance, float64, shape (n, n)."""
-        return self.dis.covariance("experimental")
+    def experimental(self) -> PointErrors:
+        """Errors with the experimental covariance."""
+        return self.dis.errors("experimental")
 
 
 @functools.lru_cache(maxsize=4)
@@ -167,7 +168,7 @@ def fit_problem(
             np.float64
         ),
         central=dis.central,
-        covariance=dis.covariance(covariance, predictions),
+        errors=dis.errors(covariance, predictions),
         experiment=place[dis.experiment_index],
         experiments=tuple(dis.experiments[i] for i in present),
         measured_x=dis.x,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hepgym.datasets import DatasetError, parton_distributions
+from hepgym.datasets.parton_distributions.point_errors import PointErrors
 from hepgym.datasets.parton_distributions.whitening import solve_lower, whiten
 
 
@@ -55,3 +56,22 @@ def test_bad_covariances(data):
         whiten(data, np.eye(3))
     with pytest.raises(DatasetError, match="not positive definite"):
         whiten(data, -np.eye(len(data)))
+
+
+def test_whitening_without_a_matrix(data, random):
+    """Diagonal and sources give the chi2 of the whole matrix, also of some points and of one."""
+    values = random.normal(size=(len(data), 3)) * data.stat[:, None]
+    for kind, predictions in (("experimental", None), ("t0", data.central * 1.1)):
+        errors = data.errors(kind, predictions)
+        matrix = errors.matrix()
+        assert np.array_equal(matrix, data.covariance(kind, predictions))
+        for rows in (np.arange(0, len(data), 3), np.array([7])):
+            block = matrix[np.ix_(rows, rows)]
+            exact = np.einsum("ij,ij->j", values[rows], np.linalg.solve(block, values[rows]))
+            white = errors.whitened(values[rows], rows)
+            assert (white**2).sum(axis=0) == pytest.approx(exact, rel=1e-9)
+
+
+def test_points_without_an_error_of_their_own():
+    with pytest.raises(ValueError, match="point 1 has no error of its own"):
+        PointErrors(np.array([1.0, 0.0, 2.0]), np.ones((3, 1)))

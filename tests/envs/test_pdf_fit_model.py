@@ -9,6 +9,7 @@ from scipy.special import beta as euler_beta
 from hepgym.datasets.parton_distributions import load_evolution
 from hepgym.datasets.parton_distributions.bases import EVOLUTION, FITTED
 from hepgym.datasets.parton_distributions.grid import lambert_grid
+from hepgym.datasets.parton_distributions.point_errors import PointErrors
 from hepgym.datasets.parton_distributions.sum_rules import sum_rules
 from hepgym.envs.pdf_fit import constraints, preprocessing
 from hepgym.envs.pdf_fit.fit_data import FitData
@@ -131,7 +132,7 @@ def made_up(random, ratios=3, points=12):
         ratio=np.arange(ratios),
         denominator=random.uniform(0.5, 1, (ratios, 54)),
         central=random.normal(size=points),
-        covariance=root @ root.T + np.eye(points),
+        errors=PointErrors(random.uniform(0.5, 2, points), root),
         experiment=np.zeros(points, np.int64),
         experiments=("one",),
     )
@@ -148,7 +149,7 @@ def test_quadratic_form_is_chi2(random, ratios):
     if ratios:
         predicted[:ratios] /= data.denominator @ f
     residual = (predicted - values)[rows]
-    exact = residual @ np.linalg.inv(data.covariance[np.ix_(rows, rows)]) @ residual
+    exact = residual @ np.linalg.inv(data.errors.matrix()[np.ix_(rows, rows)]) @ residual
     z = np.concatenate([f, data.ratios(f)]) if ratios else f
     found = np.square(form.matrix @ z - form.target).sum() + form.constant
     assert found == pytest.approx(exact, rel=1e-5)
@@ -179,8 +180,10 @@ def test_replicas_depend_on_their_number_alone():
 
 def test_shapes_are_checked(random):
     data = made_up(random)
-    with pytest.raises(ValueError, match=r"covariance has the shape \(3, 3\)"):
-        FitData(**{**data.__dict__, "covariance": np.eye(3)})
+    with pytest.raises(ValueError, match="errors are those of 3 values, there are 12"):
+        FitData(**{**data.__dict__, "errors": PointErrors(np.ones(3), np.ones((3, 1)))})
+    with pytest.raises(ValueError, match=r"table has the shape \(3, 54\)"):
+        FitData(**{**data.__dict__, "table": data.table[:3]})
 
 
 def test_positivity_is_asked_for_where_nnpdf_asks():

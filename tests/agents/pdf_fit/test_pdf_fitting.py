@@ -60,7 +60,7 @@ def test_numbers_are_those_of_double_precision(plan, fitted):
         assert replica.history[row, 2] == pytest.approx(replica.validation, rel=2e-3)
         # restored weights: no other acceptable look was lower
         assert replica.validation <= replica.history[:, 2].max()
-        exact = problem.data.chi2(replica.f.reshape(1, -1), covariance=problem.experimental) / len(
+        exact = problem.data.chi2(replica.f.reshape(1, -1), errors=problem.experimental) / len(
             problem.data
         )
         assert replica.experimental == pytest.approx(exact[0])
@@ -123,6 +123,10 @@ def test_plan_refuses():
         ({"settings": {"optimizer": "Lion"}}, "optimizer is 'Lion'"),
         ({"settings": {"layers": 3}}, "there is no setting 'layers'"),
         ({"colour": 3}, "a plan has no 'colour'"),
+        ({"batch": "x"}, "batch is 'x' but must be a whole number from 1"),
+        ({"seed": -1}, "seed is -1 but must be a whole number from 0"),
+        ({"training_fraction": 2}, "training_fraction is 2 but must be a number above 0"),
+        ({"covariance": "t1"}, "covariance is 't1' but must be one of experimental, t0"),
     ):
         with pytest.raises(ValueError, match=message):
             fit_plan(**arguments)
@@ -218,7 +222,7 @@ def test_closure_universes_share_the_law():
     assert np.array_equal(problems["L1"].replica(5).values, problems["L1"].dis.central)
     assert not np.array_equal(problems["L2"].replica(5).values, problems["L2"].dis.central)
     noise = problems["L1"].dis.central - exact
-    chi2 = noise @ np.linalg.solve(problems["L1"].data.covariance, noise) / len(noise)
+    chi2 = noise @ np.linalg.solve(problems["L1"].data.errors.matrix(), noise) / len(noise)
     # some hundred points: five standard deviations
     assert chi2 == pytest.approx(1.0, abs=5 * np.sqrt(2 / len(noise)))
 
