@@ -13,6 +13,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from .lookup import look_up_four
+
 kernel = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 
@@ -54,6 +56,7 @@ def map_block(edges, points, jacobian, bins):  # type: ignore[no-untyped-def]
     """
     count = edges.shape[1] - 1
     last = np.int32(count - 1)
+    fours = points.shape[1] // 4 * 4
     jacobian[:] = 1.0
     for k in range(points.shape[0]):
         cuts, x, bin_of = edges[k], points[k], bins[k]
@@ -63,7 +66,9 @@ def map_block(edges, points, jacobian, bins):  # type: ignore[no-untyped-def]
             b = min(np.int32(scaled), last)
             bin_of[i] = b
             x[i] = scaled - b
-        for i in range(len(x)):
+        for i in range(0, fours, 4):
+            look_up_four(cuts, bin_of, x, jacobian, i, np.float64(count))  # type: ignore[call-arg]
+        for i in range(fours, len(x)):
             here = np.uint32(bin_of[i])
             low = cuts[here]
             width = cuts[here + np.uint32(1)] - low

@@ -83,6 +83,22 @@ def test_map_is_the_interpolation_and_its_jacobian():
     np.testing.assert_allclose(density, 1 / jacobian, rtol=1e-12)
 
 
+def test_numbers_mapped_together_are_those_mapped_alone():
+    edges = random_edges(2, 33)
+    uniform = np.random.default_rng(2).random((2, 203))
+    together, alone = uniform.copy(), uniform.copy()
+    jacobian, own = np.empty(203), np.empty(203)
+    bins = np.empty((2, 203), np.int32)
+    grid.map_block(edges, together, jacobian, bins)
+    for i in range(203):
+        point = np.ascontiguousarray(alone[:, i : i + 1])
+        grid.map_block(edges, point, own[i : i + 1], np.empty((2, 1), np.int32))
+        alone[:, i : i + 1] = point
+    # To the last bit: the result of an integration does not depend on the length of its blocks.
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(jacobian, own)
+
+
 def test_accumulate_is_a_histogram():
     bins = np.random.default_rng(0).integers(0, 9, (2, 100)).astype(np.int32)
     weights = np.random.default_rng(1).random(100)
