@@ -41,8 +41,8 @@ class Plan:
     ----------
     sampler, parameters
         Name of the sampler and its parameters, see `make_sampler`.
-    integrands, budgets
-        Which of the suite's cells.
+    budgets
+        Which of the suite's cells: integrand to its budgets, in rising order.
     seeds
         How many seeds.
     first_seed
@@ -51,22 +51,21 @@ class Plan:
 
     sampler: str
     parameters: Mapping[str, Any]
-    integrands: tuple[str, ...]
-    budgets: tuple[int, ...] = BUDGETS
+    budgets: Mapping[str, tuple[int, ...]]
     seeds: int = MIN_SEEDS
     first_seed: int = 1
 
     def cells(self) -> list[tuple[str, int]]:
-        """Every integrand at every budget, in the order of the suite."""
-        return [(name, budget) for name in self.integrands for budget in self.budgets]
+        """Every integrand at each of its budgets."""
+        return [(name, budget) for name, chosen in self.budgets.items() for budget in chosen]
 
 
 def make_plan(
     suite: Suite,
     sampler: str,
     *,
-    integrands: Sequence[str] | str | None = None,
-    budgets: Sequence[int] | int = BUDGETS,
+    integrands: Mapping[str, Sequence[int] | int] | Sequence[str] | str | None = None,
+    budgets: Sequence[int] | int | None = None,
     seeds: int = MIN_SEEDS,
     first_seed: int = 1,
     **parameters: Any,
@@ -80,9 +79,9 @@ def make_plan(
     sampler
         Name of a sampler.
     integrands
-        Names of the suite, or one of them; None for all.
+        Names of the suite, or one of them; None for all. A mapping gives each its own budgets.
     budgets
-        Some of the board's budgets, or one of them.
+        Some of the board's budgets, or one of them, for all integrands; None for all.
     seeds
         How many seeds, at least 20.
     first_seed
@@ -97,31 +96,50 @@ def make_plan(
     Raises
     ------
     ValueError
-        If the sampler, a parameter, an integrand or a budget is unknown, or there are too few
-        seeds.
+        If the sampler, a parameter, an integrand or a budget is unknown, budgets are given twice,
+        or there are too few seeds.
     """
     made = make_sampler(sampler, **parameters)
-    names = [*suite.members] if integrands is None else integrands
-    names = [names] if isinstance(names, str) else names
-    budgets = [budgets] if isinstance(budgets, int) else budgets
-    for name in names:
+    if isinstance(integrands, Mapping):
+        if budgets is not None:
+            raise ValueError("budgets: integrands has them already, one of the two must go")
+        chosen = dict(integrands)
+    else:
+        names = [*suite.members] if integrands is None else _listed(integrands)
+        chosen = {str(name): BUDGETS if budgets is None else budgets for name in names}
+    if not chosen:
+        raise ValueError("integrands: there are none")
+    for name in chosen:
         if name not in suite.members:
             raise ValueError(
                 f"integrands: {name!r} is not in {suite.id}, which has {', '.join(suite.members)}"
             )
-    for budget in budgets:
-        if budget not in BUDGETS:
-            raise ValueError(f"budgets: {budget!r} is none of {', '.join(map(str, BUDGETS))}")
     if type(seeds) is not int or seeds < MIN_SEEDS:
         raise ValueError(f"seeds is {seeds!r} but must be an integer of at least {MIN_SEEDS}")
     return Plan(
         sampler,
         made.parameters,
-        tuple(dict.fromkeys(names)),
-        tuple(sorted(dict.fromkeys(budgets))),
+        {name: _checked_budgets(name, each) for name, each in chosen.items()},
         seeds,
         first_seed,
     )
+
+
+def _listed(one_or_more: Any) -> list[Any]:
+    several = isinstance(one_or_more, Sequence) and not isinstance(one_or_more, str)
+    return [*one_or_more] if several else [one_or_more]
+
+
+def _checked_budgets(name: str, budgets: Any) -> tuple[int, ...]:
+    found = _listed(budgets)
+    if not found:
+        raise ValueError(f"budgets: there are none for {name}")
+    for budget in found:
+        if budget not in BUDGETS:
+            raise ValueError(
+                f"budgets: {budget!r} for {name} is none of {', '.join(map(str, BUDGETS))}"
+            )
+    return tuple(sorted({int(budget) for budget in found}))
 
 
 def play(
@@ -169,6 +187,7 @@ def play(
         if progress:
             progress(done, len(cells), f"{plan.sampler}: {cell[0]}, {cell[1]} calls")
     predictions: Arrays = {}
+    # Budgets rise: the frozen sample is that of the largest.
     for file in files.values():
         predictions |= _load(file)
     predictions.pop(_SECONDS, None)
@@ -193,7 +212,7 @@ def score(predictions: Arrays, suite: Suite) -> SamplingScore:
 
 
 def play_cell(plan: Plan, member: SuiteMember, budget: int) -> Arrays:
-    """Integrate with every seed; with the largest budget draw the frozen sample as well.
+    """Integrate with every seed, then draw the frozen sample.
 
     Parameters
     ----------
@@ -222,16 +241,15 @@ def play_cell(plan: Plan, member: SuiteMember, budget: int) -> Arrays:
         f"{name}/{member.name}/{budget}": column
         for name, column in zip(("estimate", "error", "calls", "overhead"), columns, strict=True)
     }
-    if budget == plan.budgets[-1]:
-        # After the last seed: what this sampler has learnt from one training.
-        points, density = sampler.sample(MIN_POINTS, _SAMPLE_SEED)
-        # Rounding to float32 must not carry a point across 1.
-        stored = np.minimum(points.astype(np.float32), np.float32(1.0))
-        arrays |= {
-            f"points/{member.name}": stored,
-            f"density/{member.name}": density.astype(np.float32),
-            f"probe/{member.name}": sampler.density(probe_points(member)).astype(np.float32),
-        }
+    # After the last seed: what this sampler has learnt from one training.
+    points, density = sampler.sample(MIN_POINTS, _SAMPLE_SEED)
+    # Rounding to float32 must not carry a point across 1.
+    stored = np.minimum(points.astype(np.float32), np.float32(1.0))
+    arrays |= {
+        f"points/{member.name}": stored,
+        f"density/{member.name}": density.astype(np.float32),
+        f"probe/{member.name}": sampler.density(probe_points(member)).astype(np.float32),
+    }
     arrays[_SECONDS] = np.array([time.perf_counter() - start])
     return arrays
 
@@ -262,9 +280,8 @@ def _played(
 
 
 def _digest(plan: Plan) -> str:
-    """Name the files of one sampler, its parameters, model, seeds and last budget."""
-    # The last budget is the one whose cell holds the sample.
-    content: list[Any] = [plan.sampler, dict(plan.parameters), plan.seeds, plan.budgets[-1]]
+    """Name the files of one sampler, its parameters, model and seeds."""
+    content: list[Any] = [plan.sampler, dict(plan.parameters), plan.seeds]
     if plan.first_seed != 1:
         content.append(plan.first_seed)
     if fingerprint := make_sampler(plan.sampler, **plan.parameters).fingerprint:

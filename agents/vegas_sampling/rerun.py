@@ -66,20 +66,17 @@ def _plan(manifest: Manifest, suite: Suite, first_seed: int) -> Plan:
         )
     cells = [_CELL.fullmatch(name) for name in manifest.predictions.shapes]
     found = [(cell[1], int(cell[2])) for cell in cells if cell]
-    plan = make_plan(
+    if manifest.seeds != tuple(range(1, len(manifest.seeds) + 1)):
+        raise ValueError("only entries with seeds 1, 2, ... can be played again")
+    budgets: dict[str, list[int]] = {}
+    for name, budget in found:
+        budgets.setdefault(name, []).append(budget)
+    return make_plan(
         suite,
         manifest.agent,
-        integrands=[*dict.fromkeys(name for name, _ in found)],
-        budgets=[*dict.fromkeys(budget for _, budget in found)],
+        integrands=budgets,
+        budgets=None,
         seeds=len(manifest.seeds),
         first_seed=first_seed,
         **manifest.hyperparameters,
     )
-    if sorted(plan.cells()) != sorted(found) or manifest.seeds != tuple(
-        range(1, len(manifest.seeds) + 1)
-    ):
-        raise ValueError(
-            "only entries with seeds 1, 2, ... and the same budgets for all of their integrands "
-            "can be played again"
-        )
-    return plan
