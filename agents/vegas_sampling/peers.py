@@ -6,6 +6,7 @@ computed from the grids that they have learnt; the hypercubes of vegas are left 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import tempfile
@@ -156,10 +157,12 @@ class Lepage(Peer):
 class VegasFlow(Peer):
     """VegasFlow (arXiv:2002.12921), without stratification.
 
-    An integrand without a TensorFlow form is called through ``tf.numpy_function``.
+    An integrand without a TensorFlow form is called through ``tf.numpy_function``. The graph of an
+    integrand is traced once for all seeds.
     """
 
     alpha: float = parameter(1.5, Allowed("alpha = 1.5", lambda a: a == 1.5))
+    _traced: _Traced | None = field(default=None, init=False, repr=False)
 
     name = "vegasflow"
     summary = "VegasFlow, VEGAS in TensorFlow"
@@ -175,36 +178,89 @@ class VegasFlow(Peer):
         self, integrand: Integrand, calls: int, seed: int = 0, *, progress: Progress | None = None
     ) -> Integration:
         """Integrate with ``vegasflow.VegasFlow``, see `Sampler.integrate`."""
+        each = self._calls_each(calls)
+        start_value = int(checked_seed(seed))
+        self._import()
+        if self._traced is None or self._traced.key != (integrand, each):
+            self._traced = _Traced(integrand, each)
+        traced = self._traced
+        start = time.perf_counter()
+        found = [(each, *row) for row in traced.run(self.iterations, start_value)]
+        seconds = time.perf_counter() - start
+        self._edges = list(traced.integrator.divisions.numpy())
+        total = each * self.iterations
+        evaluating = traced.timed.seconds
+        if integrand.tensorflow is not None:
+            evaluating = total * traced.evaluation_seconds(self.sample(10_000, start_value)[0])
+        return _integration(found, total, seconds, seconds - evaluating, "error", progress)
+
+
+class _Traced:
+    """An integrator of VegasFlow whose graph serves one integrand for all seeds.
+
+    Parameters
+    ----------
+    integrand
+        The integrand.
+    each
+        Calls of an iteration.
+    """
+
+    def __init__(self, integrand: Integrand, each: int) -> None:
         tf = tensorflow()
 
-        each = self._calls_each(calls)
-        vegasflow = self._import()
-        timed = _Timed(integrand)
+        self.key = (integrand, each)
+        self.timed = _Timed(integrand)
 
         def evaluate(xarr: Any, **_: Any) -> Any:
             if integrand.tensorflow is not None:
                 return integrand.tensorflow(tf.ensure_shape(xarr, (None, integrand.dim)))
-            return tf.reshape(tf.numpy_function(timed, [xarr], tf.float64), (-1,))
+            return tf.reshape(tf.numpy_function(self.timed, [xarr], tf.float64), (-1,))
 
-        start = time.perf_counter()
-        integrator = vegasflow.VegasFlow(integrand.dim, each, verbose=False)
-        integrator.set_seed(int(checked_seed(seed)) % 2**31)
+        self.integrator = _seedable_vegasflow()(integrand.dim, each, verbose=False)
         # The check of the signature would evaluate the integrand beyond the calls.
-        integrator.compile(evaluate, check=False)
-        integrator.run_integration(self.iterations, log_time=False)
-        seconds = time.perf_counter() - start
-        self._edges = list(integrator.divisions.numpy())
-        found = [(each, float(row[0]), float(row[1])) for row in integrator.history]
-        evaluating = timed.seconds
-        if integrand.tensorflow is not None:
-            points = tf.constant(self.sample(10_000, seed)[0])
-            compiled = tf.function(integrand.tensorflow)
-            compiled(points)
-            before = time.perf_counter()
-            compiled(points).numpy()
-            evaluating = (time.perf_counter() - before) * calls / len(points)
-        total = each * self.iterations
-        return _integration(found, total, seconds, seconds - evaluating, "error", progress)
+        self.integrator.compile(evaluate, check=False)
+        self._alone = tf.function(evaluate)
+        self._uniform = self.integrator.divisions.numpy()
+
+    def run(self, iterations: int, seed: int) -> list[tuple[float, float]]:
+        """Integrate from the uniform grid on: estimate and error of each iteration."""
+        self.integrator.numbers.reset_from_seed(seed)
+        self.integrator.divisions.assign(self._uniform)
+        self.integrator.history.clear()
+        self.timed.seconds = 0.0
+        self.integrator.run_integration(iterations, log_time=False)
+        return [(float(row[0]), float(row[1])) for row in self.integrator.history]
+
+    def evaluation_seconds(self, points: NDArray[np.float64]) -> float:
+        """Time of the integrand's graph for one point."""
+        tensor = tensorflow().constant(points)
+        self._alone(tensor)
+        start = time.perf_counter()
+        self._alone(tensor).numpy()
+        return (time.perf_counter() - start) / len(points)
+
+
+@functools.cache
+def _seedable_vegasflow() -> Any:
+    """VegasFlow with random numbers whose seed is no constant of the graph."""
+    config = importlib.import_module("vegasflow.configflow")
+    base: Any = importlib.import_module("vegasflow").VegasFlow
+
+    class Seedable(base):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            # The same algorithm, Philox, as that of tf.random.uniform, which VegasFlow calls.
+            self.numbers = tensorflow().random.Generator.from_seed(0, alg="philox")
+
+        def _generate_random_array(self, n_events: int) -> Any:
+            uniform = self.numbers.uniform(
+                (n_events, self.n_dim), config.TECH_CUT, 1.0 - config.TECH_CUT, config.DTYPE
+            )
+            points, jacobian, bins = self._digest_random_generation(uniform)
+            return points, jacobian * self.xjac, bins
+
+    return Seedable
 
 
 @dataclass(eq=False)

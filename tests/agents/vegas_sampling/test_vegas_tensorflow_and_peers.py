@@ -78,8 +78,13 @@ def test_peers_integrate(name):
         # Their warnings are theirs.
         warnings.simplefilter("ignore")
         result = sampler.integrate(target, 100_000, 2)
+        other = sampler.integrate(target, 100_000, 3)
+        same = sampler.integrate(target, 100_000, 2)
         again = make_sampler(name).integrate(target, 100_000, 2)
-    assert (again.estimate, again.error) == (result.estimate, result.error)
+    assert other.estimate != result.estimate
+    # Whether something was integrated before, and was kept for later, makes no difference.
+    for one in (same, again):
+        assert (one.estimate, one.error) == (result.estimate, result.error)
     assert 80_000 <= result.calls <= 100_000
     assert len(result.iterations) == 10
     assert abs(result.estimate - target.reference.value) < 5 * result.error
