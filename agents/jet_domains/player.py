@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 import time
 from collections.abc import Mapping
@@ -96,7 +95,7 @@ def learn(
     from .training import train as train_cyclegan
 
     jets, hashes = load_train_jets(task.datasets, settings)
-    settings = dataclasses.replace(settings, **hashes)
+    settings = settings.with_hashes(hashes)
     validation = load_images(task.datasets, "validation", None, disjoint=True)
     return train_cyclegan(settings, jets, validation, folder, resume=resume, show=show)
 
@@ -175,7 +174,7 @@ def make_translator(
     jets, hashes = load_train_jets(task.datasets, source)
     control: Translator
     if agent == QuantileMap.name:
-        control = QuantileMap(dataclasses.replace(source, **hashes))
+        control = QuantileMap(source.with_hashes(hashes))
     else:
         control = CONTROLS[agent]()
     independent = isinstance(control, NoiseFloor)

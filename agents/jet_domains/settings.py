@@ -83,6 +83,10 @@ class TrainJets:
         """Whether these are all bundled train jets."""
         return not (self.train_jets or self.train_a or self.train_b)
 
+    def with_hashes(self, hashes: Mapping[str, str]) -> Self:
+        """Give the same settings with hashes, by the names of their fields."""
+        return self.from_dict({**self.as_dict(), **hashes})
+
     def as_dict(self) -> dict[str, Any]:
         """Values in a form that JSON can hold; `from_dict` reads it."""
         return dataclasses.asdict(self)

@@ -10,7 +10,7 @@ from ...datasets import catalogue, load_trees
 from ...datasets.jets import jet_files
 from ...datasets.jets.lund_images import lund_images
 from ...datasets.jets.trees import ClusteringTrees
-from ...leaderboards.scores.jet_domains import load_jets
+from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE, load_jets
 from .settings import TrainJets
 from .translator import Images
 
@@ -38,8 +38,8 @@ def load_train_jets(
     Raises
     ------
     ValueError
-        If the jets are absent, are not those of the hashes, or come from events of validation or
-        test jets of the task; `DatasetError` is one.
+        If the jets are absent or too few, are not those of the hashes, or come from events of
+        validation or test jets of the task; `DatasetError` is one.
     """
     domains = {role: datasets[role] for role in ROLES}
     if bool(source.train_a) != bool(source.train_b):
@@ -55,6 +55,11 @@ def load_train_jets(
         if file:
             _refuse_held_out(file, datasets)
         trees = load_trees(file) if file else _first(dataset, source.train_jets)
+        if len(trees) < JETS_PER_IMAGE:
+            raise ValueError(
+                f"{file or dataset}: {len(trees)} train jets, at least {JETS_PER_IMAGE} are "
+                "needed: an image is an average over so many"
+            )
         found = jet_files.content_hash(trees)
         expected = getattr(source, f"train_{role.lower()}_sha256")
         if expected not in ("", found):

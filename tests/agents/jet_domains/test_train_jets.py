@@ -71,6 +71,8 @@ def test_refusals(files, tmp_path, monkeypatch):
     monkeypatch.setenv("HEPGYM_DATA", str(tmp_path))
     with pytest.raises(DatasetError, match="--split train --size 50000 --seed 1"):
         load_train_jets(TASK.datasets, TrainJets(train_jets=50_000))
+    with pytest.raises(ValueError, match="5 train jets, at least 20 are needed"):
+        load_train_jets(TASK.datasets, TrainJets(train_jets=5))
     with pytest.raises(ValueError, match="go together"):
         load_train_jets(TASK.datasets, TrainJets(train_a=str(files["A"])))
     with pytest.raises(ValueError, match="not both"):
