@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = ("#0077bb", "#cc3311", "#009988", "#ee7733", "#33bbee", "#ee3377")
+_RATIOS = (0.8, 1.2)
+"""Ratios that figures of partons show."""
+
 _NAMES = {2: "u", -2: "ubar", 1: "d", -1: "dbar", 3: "s", -3: "sbar", 4: "c", 21: "g"}
 
 
@@ -66,7 +69,7 @@ def save_partons(
     fits: Mapping[str, NDArray[np.float64]],
     q: float = 100.0,
 ) -> Path:
-    """Draw single partons at a scale, evolved from Q0.
+    """Draw single partons at a scale, evolved from Q0, over the mean of the first fit.
 
     Parameters
     ----------
@@ -84,16 +87,18 @@ def save_partons(
     table = load_evolution()
     scale = int(np.abs(np.log(table.q / q)).argmin())
     figure = _figure(12, 6)
+    means: dict[int, NDArray[np.float64]] = {}
     axes_of = dict(zip(_NAMES, figure.subplots(2, 4).flat, strict=True))
     for (label, f), colour in zip(fits.items(), _COLOURS, strict=False):
         partons = to_flavours(table.evolve(f, [scale])[:, 0])
         for pid, axes in axes_of.items():
-            values = partons[:, PIDS.index(pid)]
-            _band(axes, table.x, values, colour, label)
-            _scale(axes, table.x, values)
-            axes.set_title(f"x {_NAMES[pid]}")
+            values = partons[:, PIDS.index(pid), :-1]  # all vanish at x = 1
+            mean = means.setdefault(pid, values.mean(axis=0))
+            _band(axes, table.x[:-1], values / mean, colour, label)
+            axes.set(xscale="log", xlim=(1e-4, 1), ylim=_RATIOS, title=_NAMES[pid])
     figure.axes[0].legend(frameon=False, fontsize="small")
-    figure.suptitle(f"Q = {table.q[scale]:.4g} GeV")
+    first = next(iter(fits))
+    figure.suptitle(f"Q = {table.q[scale]:.4g} GeV, over the mean of {first}")
     return _save(figure, file)
 
 
@@ -198,6 +203,7 @@ def save_data_theory(
         width = np.abs(spread[own] / mean[own])
         axes.fill_between(dis.x[own], -width, width, color=_COLOURS[0], alpha=0.5, step="mid")
         axes.set(xscale="log", ylim=(-0.5, 0.5), title=dis.set_names[number])
+        _few_ticks(axes)
     for axes in grid[len(present) :]:
         axes.set_axis_off()
     figure.suptitle(f"data / theory - 1 over x; band: {label}")
@@ -234,6 +240,17 @@ def save_replicas(
     right.boxplot(arc_lengths(f, x), tick_labels=EVOLUTION)
     right.set(ylabel="arc length", yscale="log")
     return _save(figure, file)
+
+
+def _few_ticks(axes: Any) -> None:
+    """Label decades, or a few numbers where there are fewer than two of them."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    low, high = axes.get_xlim()
+    if high / low < 100:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -65,7 +65,7 @@ def flavours_to_evolution() -> NDArray[np.float64]:
     return matrix
 
 
-def from_fitted(xf: NDArray[np.float64]) -> NDArray[np.float64]:
+def from_fitted(xf: NDArray[np.floating[Any]]) -> NDArray[Any]:
     """Nine distributions from the eight that are fitted: V15 = V.
 
     Parameters
