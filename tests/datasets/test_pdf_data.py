@@ -129,6 +129,18 @@ def test_eight_distributions_mean_equal_charm(data, law):
     np.testing.assert_array_equal(data.predict(eight), data.predict(nine))
 
 
+def test_coefficients_of_eight_distributions(data, law):
+    """A table for the eight that are fitted gives what the whole table gives for the nine."""
+    eight = np.stack([law[bases.EVOLUTION.index(name)] for name in bases.FITTED])
+    folded = bases.onto_fitted(data.table.astype(np.float64))
+    assert folded.shape == (len(data), 8, 50)
+    np.testing.assert_allclose(
+        np.einsum("iek,ek->i", folded, eight),
+        np.einsum("iek,ek->i", data.table, bases.from_fitted(eight)),
+        rtol=1e-12,
+    )
+
+
 def test_covariance_entry_by_entry(data, random):
     """Against the definition, written out for some pairs."""
     predictions = data.central * random.uniform(0.9, 1.1, len(data))
