@@ -94,16 +94,23 @@ class Peer(Sampler):
 
 
 class _Timed:
-    """An integrand that counts its calls and the time spent in them."""
+    """An integrand that counts its calls and the time spent in them, and keeps its last error."""
 
     def __init__(self, integrand: Integrand) -> None:
         self.integrand = integrand
         self.calls = 0
         self.seconds = 0.0
+        self.error: ValueError | None = None
 
     def __call__(self, points: Any) -> NDArray[np.float64]:
         start = time.perf_counter()
-        values = self.integrand(np.asarray(points))
+        try:
+            values = self.integrand(np.asarray(points))
+            if not np.isfinite(values).all():
+                raise ValueError(f"integrand {self.integrand.name} is not finite at some points")
+        except ValueError as error:
+            self.error = error
+            raise
         self.seconds += time.perf_counter() - start
         self.calls += len(values)
         return values
@@ -229,7 +236,13 @@ class _Traced:
         self.integrator.divisions.assign(self._uniform)
         self.integrator.history.clear()
         self.timed.seconds = 0.0
-        self.integrator.run_integration(iterations, log_time=False)
+        try:
+            self.integrator.run_integration(iterations, log_time=False)
+        except tensorflow().errors.OpError:
+            # TensorFlow wraps errors of the integrand into pages of text.
+            if self.timed.error is None:
+                raise
+            raise self.timed.error from None
         return [(float(row[0]), float(row[1])) for row in self.integrator.history]
 
     def evaluation_seconds(self, points: NDArray[np.float64]) -> float:

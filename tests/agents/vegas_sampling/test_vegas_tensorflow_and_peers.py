@@ -95,6 +95,16 @@ def test_peers_integrate(name):
 
 
 @pytest.mark.parametrize("name", PEERS)
+def test_peers_refuse_an_integrand_that_is_not_finite(name):
+    pytest.importorskip(PEERS[name])
+    own = register("pole", lambda x: np.where(x[:, 0] < 0.5, np.inf, 1.0), dim=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match="pole is not finite at some points"):
+            make_sampler(name).integrate(own, 5_000, 1)
+
+
+@pytest.mark.parametrize("name", PEERS)
 def test_a_missing_peer_is_named(name, monkeypatch):
     found = builtins.__import__
 
