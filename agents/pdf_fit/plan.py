@@ -98,8 +98,6 @@ class FitPlan:
         """Check the settings of the agent."""
         values = json.loads(self.settings)
         if self.agent == "n3fit":
-            if "units" in values:
-                values["units"] = tuple(values["units"])
             return NeuralSettings.from_mapping(values)
         return search_settings(self.agent, values)
 

@@ -74,7 +74,8 @@ class NeuralSettings:
                 raise ValueError(
                     f"{field.name} is {value!r} but must be of type {hints[field.name].__name__}"
                 )
-        units = tuple(self.units)
+        given: Any = self.units
+        units = tuple(given) if isinstance(given, tuple | list) else ()
         if not units or not all(type(u) is int and 1 <= u <= 1000 for u in units):
             raise ValueError(f"units is {self.units!r} but must be integers from 1 to 1000")
         object.__setattr__(self, "units", units)

@@ -122,6 +122,7 @@ def test_plan_refuses():
         ({"settings": {"epochs": 0}}, "epochs is 0"),
         ({"settings": {"optimizer": "Lion"}}, "optimizer is 'Lion'"),
         ({"settings": {"layers": 3}}, "there is no setting 'layers'"),
+        ({"settings": {"units": 5}}, "units is 5 but must be integers from 1 to 1000"),
         ({"colour": 3}, "a plan has no 'colour'"),
         ({"batch": "x"}, "batch is 'x' but must be a whole number from 1"),
         ({"seed": -1}, "seed is -1 but must be a whole number from 0"),
