@@ -31,6 +31,7 @@ from ...datasets.parton_distributions.catalogue import DATA_FILE, EVOLUTION_FILE
 from ...datasets.parton_distributions.data import DISData
 from ...datasets.parton_distributions.evolution import EvolutionTable
 from ...datasets.parton_distributions.grid import interpolation
+from ...datasets.parton_distributions.point_errors import PointErrors
 from ...datasets.parton_distributions.replicas import ReplicaGenerator
 from ...datasets.parton_distributions.splits import FOLDS, before_hera, k_folds
 from ...datasets.parton_distributions.sum_rules import sum_rules
@@ -682,12 +683,12 @@ def data_score(
     data = official.data
     replicas = sets["xf"]
     predictions = data.predict(replicas)
-    experimental = data.covariance()
-    t0 = data.covariance("t0", data.predict(official.reference))
+    experimental = data.errors()
+    t0 = data.errors("t0", data.predict(official.reference))
     resampled = _Resampled(len(replicas), resamples, seed)
     out = {}
     every = np.arange(len(data))
-    for name, matrix, rows in (
+    for name, errors, rows in (
         ("chi2", experimental, every),
         ("chi2_t0", t0, every),
         *(
@@ -695,8 +696,7 @@ def data_score(
             for number, name in enumerate(data.experiments)
         ),
     ):
-        white = Whitener(matrix[np.ix_(rows, rows)])
-        residuals = white(data.central[rows] - predictions[:, rows])
+        residuals = errors.whitened((data.central - predictions).T[rows], rows).T
         out[name] = resampled.of_mean(residuals)
         if name == "chi2":
             each = (residuals**2).mean(axis=-1)
@@ -832,7 +832,7 @@ class _Resampled:
 def _left_out(
     name: str,
     data: DISData,
-    covariance: NDArray[np.float64],
+    errors: PointErrors,
     parts: list[tuple[NDArray[np.float64], NDArray[np.bool_]]],
     resamples: int,
     seed: int,
@@ -841,15 +841,14 @@ def _left_out(
     points = sum(int(mask.sum()) for _, mask in parts)
     value, drawn = np.zeros(2), np.zeros((2, resamples))
     for replicas, mask in parts:
-        rows = np.flatnonzero(mask)
-        predictions = data.predict(replicas)[:, rows]
-        matrix = covariance[np.ix_(rows, rows)]
-        spread = _centred(predictions)
+        predictions = data.predict(replicas)[:, mask]
+        alone, correlated = errors.alone[mask], errors.correlated[mask]
         # C_pdf is that of all replicas in every resample: only the mean is drawn anew.
-        total = matrix + spread.T @ spread / (len(replicas) - 1)
+        spread = _centred(predictions).T / math.sqrt(len(replicas) - 1)
         resampled = _Resampled(len(replicas), resamples, seed)
-        for row, with_pdf in enumerate((matrix, total)):
-            residuals = Whitener(with_pdf)(data.central[rows] - predictions)
+        for row, sources in enumerate((correlated, np.hstack([correlated, spread]))):
+            both = PointErrors(alone, sources)
+            residuals = both.whitened((data.central[mask] - predictions).T).T
             value[row] += (residuals.mean(axis=0) ** 2).sum() / points
             drawn[row] += resampled.sums_of_mean(residuals) / points
     return {
