@@ -232,7 +232,9 @@ class _Traced:
 
     def run(self, iterations: int, seed: int) -> list[tuple[float, float]]:
         """Integrate from the uniform grid on: estimate and error of each iteration."""
-        self.integrator.numbers.reset_from_seed(seed)
+        # The seed is the key: `reset_from_seed` takes it for the counter, and neighbouring seeds
+        # have the same numbers, shifted.
+        self.integrator.numbers.reset_from_key_counter(seed - 2**63, [0, 0])
         self.integrator.divisions.assign(self._uniform)
         self.integrator.history.clear()
         self.timed.seconds = 0.0
