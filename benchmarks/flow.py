@@ -5,7 +5,8 @@ loops against the same splines as TensorFlow operations. Beside them the limit: 
 of the networks alone.
 
 weights: for each integrand the weights of a frozen sample after an integration with so many calls,
-for flow and VEGAS: RSD = std(w) / <w>, eps = <w> / w_q with q = 1e-3, and the time.
+for flow and VEGAS: RSD = std(w) / <w>, eps = <w> / w_q with q = 1e-3, the largest weight over the
+mean, the share of points where the integrand vanishes, and the time.
 
 calls: integrand calls, training included, after which the relative error is 1e-4, from the weights'
 spread after a training: training calls + (RSD / 1e-4)^2 (arXiv:2001.05486, tables I to III, counts
@@ -82,7 +83,10 @@ def speed(dim: int, batch: int) -> None:
 
 
 def weights(names: list[str], calls: int, seed: int, sample: int, parameters: dict) -> None:
-    print(f"{'integrand':<16}{'sampler':<8}{'RSD':>8}{'eps':>9}{'pull':>7}{'seconds':>9}")
+    print(
+        f"{'integrand':<16}{'sampler':<8}{'RSD':>8}{'eps':>9}{'largest':>9}{'zero':>7}{'pull':>7}"
+        f"{'seconds':>9}"
+    )
     for name in names:
         chosen = integrand(name)
         for kind, own in (("vegas", {}), ("flow", parameters)):
@@ -96,7 +100,8 @@ def weights(names: list[str], calls: int, seed: int, sample: int, parameters: di
                 pull = f"{(found.estimate - chosen.reference.value) / error:.2f}"
             print(
                 f"{name:<16}{kind:<8}{relative_deviation(weight):>8.3f}"
-                f"{unweighting_efficiency(weight, 1e-3):>9.4f}{pull:>7}{found.seconds:>9.1f}",
+                f"{unweighting_efficiency(weight, 1e-3):>9.4f}{weight.max() / weight.mean():>9.1f}"
+                f"{(weight == 0.0).mean():>7.3f}{pull:>7}{found.seconds:>9.1f}",
                 flush=True,
             )
 

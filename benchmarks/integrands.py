@@ -4,24 +4,28 @@ Ways:
 
 - quadrature: products of Gauss-Legendre rules, with the difference from a coarser one as error;
 - points drawn from the density that VEGAS+ has learnt, with the integrand's own map of phase space
-  and with another one;
+  and with another one; for gg-gggg points of Parke and Taylor's formula, thinned out by its weights
+  before the amplitude is computed;
 - Pythia 8's own matrix elements and integration, with the same constants, scale and densities;
 - closed forms.
 
 Run:  python benchmarks/integrands.py gg-tt gg-ggg
-      python benchmarks/integrands.py all --calls 4e6 --repeats 10
+      python benchmarks/integrands.py all --calls 4e6 --repeats 10 --runs runs.jsonl
 
 Each line is one way, with its error, and how far it is from the shipped value in standard errors.
+Runs that the file of --runs holds already are not done again.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,29 +39,94 @@ Value = tuple[float, float]
 Way = tuple[str, Callable[[], Value]]
 
 
-def vegas(function: Integrand, calls: int, repeats: int) -> Value:
-    """Mean over points from densities that VEGAS+ has learnt.
+CHUNK = 250_000
+"""Points that are drawn at once."""
 
-    Each run spends a quarter of its calls on learning. Only the points drawn afterwards from the
-    frozen density count: their mean is unbiased, while an average of iterations weighted with their
-    own errors is low if large weights are rare.
+LIMIT = 4.0
+"""Points whose weight is below so many times the mean are thinned out in `thinned`."""
+
+
+class Runs:
+    """Results of runs, kept in a file of JSON lines.
+
+    Parameters
+    ----------
+    file
+        None to keep nothing.
     """
-    chunk = 250_000
-    mean, variance = 0.0, 0.0
-    for seed in range(repeats):
-        sampler = VegasPlus()
-        sampler.integrate(function, calls // 4, seed)
-        number = calls - calls // 4
-        total, square = 0.0, 0.0
-        for part, start in enumerate(range(0, number, chunk)):
-            points, density = sampler.sample(min(chunk, number - start), 1000 * seed + part)
-            weights = function(points) / density
-            total += float(weights.sum())
-            square += float((weights**2).sum())
-        own = total / number
-        mean += own / repeats
-        variance += (square / number - own**2) / number / repeats**2
-    return mean, math.sqrt(variance)
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._done: dict[str, Value] = {}
+        if file is not None and file.exists():
+            for line in file.read_text().splitlines():
+                row = json.loads(line)
+                self._done[json.dumps(row["run"])] = row["value"], row["error"]
+
+    def mean(self, run: Callable[[int], Value], repeats: int, *key: str | int) -> Value:
+        """Mean of runs with the seeds 0, 1, and so on; a key names what they depend on besides."""
+        found = []
+        for seed in range(repeats):
+            name = json.dumps([*key, seed])
+            if name not in self._done:
+                value, error = self._done[name] = run(seed)
+                if self._file is not None:
+                    with self._file.open("a") as lines:
+                        row = {"run": [*key, seed], "value": value, "error": error}
+                        lines.write(json.dumps(row) + "\n")
+            found.append(self._done[name])
+        values, errors = np.array(found).T
+        return float(values.mean()), float(np.sqrt((errors**2).sum())) / repeats
+
+
+def vegas(function: Integrand, calls: int, seed: int) -> Value:
+    """Mean over points from a density that VEGAS+ has learnt.
+
+    A quarter of the calls goes into learning. Only the points drawn afterwards from the frozen
+    density count: their mean is unbiased, while an average of iterations weighted with their own
+    errors is low if large weights are rare.
+    """
+    sampler = VegasPlus()
+    sampler.integrate(function, calls // 4, seed)
+    number = calls - calls // 4
+    total, square = 0.0, 0.0
+    for part, start in enumerate(range(0, number, CHUNK)):
+        points, density = sampler.sample(min(CHUNK, number - start), 1000 * seed + part)
+        weights = function(points) / density
+        total += float(weights.sum())
+        square += float((weights**2).sum())
+    return _value(total, square, number)
+
+
+def thinned(function: Integrand, cheap: Integrand, calls: int, seed: int) -> Value:
+    """Mean over points of a cheap approximation, most of which are left out at random.
+
+    A point stays with the probability min(1, w / `LIMIT`), where w is its weight with the cheap
+    integrand over the mean, and then counts for the inverse: unbiased wherever the cheap integrand
+    vanishes only with the other one. A last coordinate that only the other one has is uniform.
+    """
+    sampler = VegasPlus()
+    limit = LIMIT * sampler.integrate(cheap, calls // 4, seed).estimate
+    number = calls - calls // 4
+    total, square = 0.0, 0.0
+    for part, start in enumerate(range(0, number, CHUNK)):
+        stream = 1000 * seed + part
+        points, density = sampler.sample(min(CHUNK, number - start), stream)
+        chance = np.minimum(cheap(points) / density / limit, 1.0)
+        random = np.random.default_rng([stream, 1])
+        stays = random.random(len(points)) < chance
+        last = random.random((int(stays.sum()), function.dim - cheap.dim))
+        values = function(np.hstack([points[stays], last]))
+        weights = values / (density * chance)[stays]
+        total += float(weights.sum())
+        square += float((weights**2).sum())
+    return _value(total, square, number)
+
+
+def _value(total: float, square: float, number: int) -> Value:
+    """Mean and standard error from sums of weights and of their squares."""
+    mean = total / number
+    return mean, math.sqrt((square / number - mean**2) / number)
 
 
 def other_map(name: str, kernel: Any, dim: int) -> Integrand:
@@ -214,9 +283,22 @@ def no_two_bottoms(generator: Any) -> bool:
     return not all(abs(generator.process[k].id()) == 5 for k in (3, 4))
 
 
-def ways(name: str, calls: int, repeats: int, events: int) -> Iterator[Way]:
+def ways(name: str, calls: int, repeats: int, events: int, runs: Runs) -> Iterator[Way]:
     """List the ways to integrate one integrand."""
     own = integrand(name)
+
+    def points(function: Integrand, way: str) -> Way:
+        def run(seed: int) -> Value:
+            return vegas(function, calls, seed)
+
+        return way, lambda: runs.mean(run, repeats, name, way, calls)
+
+    def points_thinned(function: Integrand, cheap: Integrand, way: str) -> Way:
+        def run(seed: int) -> Value:
+            return thinned(function, cheap, calls, seed)
+
+        return way, lambda: runs.mean(run, repeats, name, way, calls)
+
     electrons = ["Beams:idA = 11", "Beams:idB = -11", "PDF:lepton = off"]
     higgs = ["25:m0 = 125", "25:mWidth = 1e-6", "25:doForceWidth = on"]
     three_jets = [
@@ -249,17 +331,24 @@ def ways(name: str, calls: int, repeats: int, events: int) -> Iterator[Way]:
         yield "quadrature over the masses", four_lepton_form
     if own.dim == 3:
         yield "quadrature", lambda: quadrature(own, (10, 10, 8), (40, 10, 10))
-    yield "VEGAS+", lambda: vegas(own, calls, repeats)
+    yield points(own, "VEGAS+")
     if name in ("gg-ggg", "vbf-h"):
         kernel = hadronic_three.make_kernel(name, central=True)
         dim = 7 if name == "gg-ggg" else 6
-        yield "VEGAS+, other map", lambda: vegas(other_map(name, kernel, dim), calls, repeats)
+        yield points(other_map(name, kernel, dim), "VEGAS+, other map")
     if own.description.startswith("gg ->"):
         kernel = multiparton.make_kernel(name, multiparton.RADIATION)
-        yield "VEGAS+, other map", lambda: vegas(other_map(name, kernel, own.dim), calls, repeats)
+        other = other_map(name, kernel, own.dim)
+        yield points(other, "VEGAS+, other map")
+        if name == "gg-gggg":
+            cheap = integrand("gg-gggg-mhv")
+            yield points_thinned(own, cheap, "thinned")
+            kernel = multiparton.make_kernel("gg-gggg-mhv", multiparton.RADIATION)
+            cheap = other_map("gg-gggg-mhv", kernel, cheap.dim)
+            yield points_thinned(other, cheap, "thinned, other map")
     if name == "vbf-h":
         uncrossed = other_map(name, hadronic_three.make_kernel("vbf-h-uncrossed"), 6)
-        yield "uncrossed formula, VEGAS+", lambda: vegas(uncrossed, calls, repeats)
+        yield points(uncrossed, "uncrossed formula, VEGAS+")
         yield (
             "uncrossed formula, Pythia",
             lambda: pythia(["HiggsSM:ff2Hff(t:WW) = on", *higgs], events),
@@ -278,15 +367,20 @@ def main() -> None:
     parser.add_argument("--calls", type=float, default=1e6, help="of one run of VEGAS+")
     parser.add_argument("--repeats", type=int, default=8, help="runs of VEGAS+")
     parser.add_argument("--events", type=float, default=2e4, help="of Pythia")
+    parser.add_argument("--ways", nargs="+", help="names of the ways to take, instead of all")
+    parser.add_argument("--runs", type=Path, help="file that keeps the runs with VEGAS+")
     arguments = parser.parse_args()
     names = list(REFERENCES) if arguments.names == ["all"] else arguments.names
+    runs = Runs(arguments.runs)
     print("| integrand | way | value | error | relative | pull | seconds |")
     print("|---|---|---|---|---|---|---|")
     for name in names:
         shipped = REFERENCES.get(name)
         for way, compute in ways(
-            name, int(arguments.calls), arguments.repeats, int(arguments.events)
+            name, int(arguments.calls), arguments.repeats, int(arguments.events), runs
         ):
+            if arguments.ways and way not in arguments.ways:
+                continue
             start = time.perf_counter()
             value, error = compute()
             seconds = time.perf_counter() - start

@@ -49,7 +49,7 @@ class FlowSettings(Parameterised):
     hidden: int = parameter(2, _COUNT)
     units: int = parameter(64, _COUNT)
     repeats: int = parameter(1, _COUNT)
-    loss: str = parameter("kl", Choice(LOSSES))
+    loss: str = parameter("kl+variance", Choice(LOSSES))
     training_share: float = parameter(0.5, Allowed("0 < value < 1", lambda x: 0 < x < 1))
     grid_share: float = parameter(0.1, _SHARE)
     grid_bins: int = parameter(64, Allowed("value >= 2", lambda x: x >= 2, whole=True))
