@@ -22,6 +22,7 @@ from .base import (
     Iteration,
     Progress,
     Sampler,
+    checked_calls,
     checked_count,
     combine,
     evaluation_seconds,
@@ -110,7 +111,7 @@ class AdaptiveSampler(Sampler):
         OSError
             If the checkpoint cannot be written.
         """
-        schedule = self.schedule(checked_count("calls", calls))
+        schedule = self.schedule(checked_calls(integrand, calls))
         start_value = checked_seed(seed)
         workplace = Workplace(checked_count("threads", threads), client)
         store = None

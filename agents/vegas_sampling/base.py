@@ -331,6 +331,36 @@ def combine(rows: Sequence[tuple[int, float, float]], weighting: str) -> tuple[f
     return estimate, error / whole, chi2
 
 
+def checked_calls(integrand: Integrand, calls: int, least: int = 1) -> int:
+    """Check what is to be integrated with how many calls.
+
+    Parameters
+    ----------
+    integrand
+        The integrand.
+    calls
+        The number of calls.
+    least
+        The smallest allowed.
+
+    Returns
+    -------
+    int
+        The number of calls.
+
+    Raises
+    ------
+    ValueError
+        If the integrand is something else, or the calls are no integer or too few.
+    """
+    if not isinstance(integrand, Integrand):
+        raise ValueError(
+            f"integrand is {integrand!r} but must be an Integrand, as "
+            "hepgym.datasets.integrands.integrand(name) gives it and register(name, ...) makes it"
+        )
+    return checked_count("calls", calls, least)
+
+
 def checked_points(points: ArrayLike, dim: int) -> NDArray[np.float64]:
     """Check points and make them contiguous.
 

@@ -28,6 +28,7 @@ from .base import (
     Iteration,
     Progress,
     Sampler,
+    checked_calls,
     checked_count,
     checked_points,
     combine,
@@ -57,8 +58,8 @@ class Peer(Sampler):
                 "pip install hepgym[sampling-peers]"
             ) from None
 
-    def _calls_each(self, calls: int) -> int:
-        each = checked_count("calls", calls) // self.iterations
+    def _calls_each(self, integrand: Integrand, calls: int) -> int:
+        each = checked_calls(integrand, calls) // self.iterations
         if each < 100:
             raise ValueError(
                 f"{self.name}: calls = {calls} are too few for {self.iterations} iterations of at "
@@ -138,7 +139,7 @@ class Lepage(Peer):
         self, integrand: Integrand, calls: int, seed: int = 0, *, progress: Progress | None = None
     ) -> Integration:
         """Integrate with ``vegas.Integrator``, see `Sampler.integrate`."""
-        each = self._calls_each(calls)
+        each = self._calls_each(integrand, calls)
         vegas = self._import()
         numbers = np.random.default_rng(int(checked_seed(seed)))
         timed = _Timed(integrand)
@@ -185,7 +186,7 @@ class VegasFlow(Peer):
         self, integrand: Integrand, calls: int, seed: int = 0, *, progress: Progress | None = None
     ) -> Integration:
         """Integrate with ``vegasflow.VegasFlow``, see `Sampler.integrate`."""
-        each = self._calls_each(calls)
+        each = self._calls_each(integrand, calls)
         start_value = int(checked_seed(seed))
         self._import()
         if self._traced is None or self._traced.key != (integrand, each):
@@ -305,7 +306,7 @@ class MadSpace(Peer):
         self, integrand: Integrand, calls: int, seed: int = 0, *, progress: Progress | None = None
     ) -> Integration:
         """Integrate with ``madspace.VegasMapping``, see `Sampler.integrate`."""
-        each = self._calls_each(calls)
+        each = self._calls_each(integrand, calls)
         madspace = self._import()
         dim = integrand.dim
         numbers = np.random.default_rng(int(checked_seed(seed)))

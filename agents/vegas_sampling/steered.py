@@ -36,7 +36,16 @@ from ...envs.vegas_sampling.random import checked_seed
 from ...envs.vegas_sampling.setup import FEWEST_CALLS, empty_observation
 from ..parameters import Choice, parameter
 from .adaptive import SAMPLING_STREAM
-from .base import Integration, Iteration, Progress, Sampler, checked_count, checked_points, combine
+from .base import (
+    Integration,
+    Iteration,
+    Progress,
+    Sampler,
+    checked_calls,
+    checked_count,
+    checked_points,
+    combine,
+)
 from .policies import POLICIES, Policy, parse_policy
 
 CHUNK = 1 << 16
@@ -95,7 +104,7 @@ class Steered(Sampler):
     ) -> Integration:
         """Integrate as the policy decides, see `Sampler.integrate`."""
         assert self.steering is not None
-        calls, stream = checked_count("calls", calls, FEWEST_CALLS), checked_seed(seed)
+        calls, stream = checked_calls(integrand, calls, FEWEST_CALLS), checked_seed(seed)
         whole_grid = self.steering.environment == "VegasGrid-v0"
         if whole_grid and integrand.dim > MAX_DIM:
             raise ValueError(

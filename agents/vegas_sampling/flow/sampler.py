@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ....datasets.integrands import Integrand
 from ....envs.vegas_sampling.random import checked_seed
-from ..base import Progress, Sampler, checked_count
+from ..base import Progress, Sampler, checked_calls, checked_count
 from ..checkpoint import Checkpoint
 from .grid import Grid
 from .settings import FlowSettings
@@ -83,7 +83,7 @@ class FlowSampler(FlowSettings, Sampler):
         """
         from .training import FlowTraining
 
-        calls, start = checked_count("calls", calls), int(checked_seed(seed))
+        calls, start = checked_calls(integrand, calls), int(checked_seed(seed))
         store = None
         if checkpoint is not None:
             identity = {

@@ -259,6 +259,12 @@ def test_bad_arguments(arguments, message):
         make_sampler("vegas").integrate(integrand("gauss-4d"), *arguments)
 
 
+@pytest.mark.parametrize("name", ["vegas", "vegas-plus", "flow", "policy"])
+def test_the_name_of_an_integrand_is_not_the_integrand(name):
+    with pytest.raises(ValueError, match="integrand is 'gauss-4d' but must be an Integrand"):
+        make_sampler(name).integrate("gauss-4d", 10_000)
+
+
 def test_order_of_calls_and_bad_integrands():
     sampler = make_sampler("vegas-plus")
     with pytest.raises(ValueError, match="call integrate first"):
