@@ -28,6 +28,9 @@ import numpy as np
 
 REPEATS = 5
 
+BLOCK = 100
+"""Epochs that are timed together."""
+
 
 def megabytes() -> float:
     """Peak resident memory of this process."""
@@ -73,25 +76,25 @@ def gradient_descent(replicas: int, epochs: int, every: int) -> dict[str, object
     """Milliseconds per epoch, validation included; start-up, memory and what was fitted."""
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    from hepgym.envs.pdf_fit.neural import NeuralSettings
-    from hepgym.envs.pdf_fit.neural.engine import NeuralEngine
+    from hepgym.envs.pdf_fit.neural import NeuralSettings, engine
     from hepgym.envs.pdf_fit.problem import fit_problem
 
+    engine._CHUNK = BLOCK  # progress is told so often
     problem = fit_problem()
     settings = NeuralSettings(epochs=epochs, patience=1.0, validate_every=every)
-    engine = NeuralEngine(problem.data, problem.constraints, settings, replicas)
+    fitter = engine.NeuralEngine(problem.data, problem.constraints, settings, replicas)
     chosen = [problem.replica(number) for number in range(1, replicas + 1)]
     times: list[float] = []
 
     def progress(epoch: int, training: object, validation: object) -> None:
         times.append(time.process_time())
 
-    fits = engine.fit(chosen, progress)
+    fits = fitter.fit(chosen, progress)
     if len(times) < 2:
-        raise SystemExit("give --epochs 2000 or more: the first thousand holds the compilation")
+        raise SystemExit(f"give more --epochs than {BLOCK}: the first hold the compilation")
     seconds = np.diff(times)
     return {
-        "ms": 1e3 * seconds / (1000 // every * every),
+        "ms": 1e3 * seconds / (BLOCK // every * every),
         "startup": times[0] - np.median(seconds),
         "megabytes": megabytes(),
         "f": np.array([one.f for one in fits]),
@@ -130,25 +133,24 @@ def side_by_side(python: str, replicas: list[int], epochs: int, every: int) -> N
         for count in replicas:
             problem, result = (str(Path(scratch) / name) for name in ("problem", "result"))
             result += ".npz"
-            lines: dict[str, Mapping[str, Any]] = {}
-            for looks in sorted({1, every}):
-                own = [sys.executable, __file__, "gradient-descent", "--result", result]
-                own += ["--replicas", str(count), "--validate-every", str(looks)]
-                lines[f"hepgym, a look every {looks:2d}"] = measured(
-                    [*own, "--epochs", str(epochs)], result
-                )
             write_problem(problem + ".npz", count, epochs)
             peer = [python, str(Path(__file__).with_name("pdf_n3fit.py"))]
             theirs = measured([*peer, problem + ".npz", result], result, XDG_DATA_HOME=scratch)
             print(line("n3fit", count, theirs), flush=True)
-            for name, found in lines.items():
+            for looks in sorted({1, every}):
+                own = [sys.executable, __file__, "gradient-descent", "--result", result]
+                own += ["--replicas", str(count), "--validate-every", str(looks)]
+                found = measured([*own, "--epochs", str(epochs)], result)
                 ratio = np.median(theirs["ms"]) / np.median(found["ms"])
+                name = f"hepgym, a look every {looks:2d}"
                 print(f"{line(name, count, found)}; {ratio:.1f} times faster", flush=True)
 
 
 def measured(command: list[str], result: str, **environment: str) -> dict[str, Any]:
-    """Run a process that writes its measurement."""
-    subprocess.run(command, env=os.environ | environment, check=True, stdout=subprocess.DEVNULL)
+    """Run a process that writes its measurement; what it prints is shown if it fails."""
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
     with np.load(result) as file:
         return {name: file[name] for name in file.files}
 
@@ -198,7 +200,7 @@ def main() -> None:
     parser.add_argument("what", choices=choices, nargs="?", help="default: the first two")
     parser.add_argument("--mutants", type=int, default=80, help="of the environment")
     parser.add_argument("--replicas", type=int, nargs="+", help="default 1; for n3fit 1 and 10")
-    parser.add_argument("--epochs", type=int, help="default 4000; for n3fit 2000")
+    parser.add_argument("--epochs", type=int, help="default 4000; for n3fit 500")
     parser.add_argument("--validate-every", type=int, default=10)
     parser.add_argument(
         "--python", default="n3/bin/python", help="of an environment with n3fit, for n3fit"
@@ -217,7 +219,7 @@ def main() -> None:
         side_by_side(
             arguments.python,
             arguments.replicas or [1, 10],
-            arguments.epochs or 2000,
+            arguments.epochs or 500,
             arguments.validate_every,
         )
 

@@ -6,7 +6,7 @@ rules, convolutions, losses, stopping, callbacks and the loop of `n3fit.model_tr
 which n3fit's application calls in the same way. Not n3fit's are data, tables, covariance and split,
 which the application would read from theories that must be downloaded.
 
-Prints nothing; writes ms per epoch, start-up, peak memory and the fitted distributions.
+Writes ms per epoch, start-up, peak memory and the fitted distributions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import resource
-import sys
 import time
 from types import SimpleNamespace
 
@@ -50,8 +49,6 @@ def main() -> None:
     parser.add_argument("problem", help="NPZ file of `pdf_fit.py n3fit`")
     parser.add_argument("result", help="NPZ file to write")
     arguments = parser.parse_args()
-    # n3fit prints to both streams whatever it is told.
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ["KERAS_BACKEND"] = "tensorflow"
     fit(arguments.problem, arguments.result)
