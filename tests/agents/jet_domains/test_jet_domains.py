@@ -110,16 +110,16 @@ def test_calibration(trained, jets):
     translator, _ = trained
     plain = CycleGAN(translator.generators, translator.transform, SMALL)
     for which, (source, target) in enumerate(("AB", "BA")):
-        images = average_images(jets[source], 20, seed=50 + which, number=3000)
+        images = average_images(jets[source], 20, seed=50 + which, number=1500)
         made, without = ((one.a_to_b, one.b_to_a)[which](images) for one in (translator, plain))
         share = jets[target].mean(axis=0)
         # Both these images and those of the calibration are a choice of jets.
-        error = np.sqrt(share * (1 - share) / 20 * (1 / 3000 + 1 / 4000)) + 1e-4
+        error = np.sqrt(share * (1 - share) / 20 * (1 / 1500 + 1 / 4000)) + 1e-4
         assert np.abs((made.mean(axis=0) - share) / error).max() < 6
         assert np.abs((without.mean(axis=0) - share) / error).max() > 15
         # Averages over 20 jets: binomial.
         never = (1 - share) ** 20
-        error = np.sqrt(never * (1 - never) * (1 / 3000 + 1 / 4000)) + 1e-3
+        error = np.sqrt(never * (1 - never) * (1 / 1500 + 1 / 4000)) + 1e-3
         assert np.abs(((made == 0).mean(axis=0) - never) / error).max() < 6
 
 
