@@ -43,12 +43,17 @@ def calibrated_thresholds(values: Images, occupancy: NDArray[np.floating]) -> Im
     return found
 
 
+def lifted(values: Images, lift: NDArray[np.floating]) -> Images:
+    """Add random numbers from 0 to 1, in units of 1/20: rounding then is up or down at random."""
+    return values + np.asarray(lift.astype(np.float32) / JETS_PER_IMAGE, np.float32)
+
+
 def rounded(values: Images, thresholds: Images) -> Images:
     """Round to multiples of 1/20: as many twentieths as there are thresholds below a value."""
     out = np.zeros(values.shape, np.float32)
     for threshold in thresholds:
         out += values > threshold
-    return out / JETS_PER_IMAGE
+    return np.asarray(out / JETS_PER_IMAGE, np.float32)
 
 
 def even_averages(jets: Images, seed: int) -> Images:

@@ -13,7 +13,7 @@ from ...datasets.jets.image_transform import ImageTransform
 from ...datasets.jets.lund_images import PIXELS
 from ...leaderboards.scores.jet_domains import JETS_PER_IMAGE
 from .. import training_folder
-from .calibration import calibrated_thresholds, even_averages, rounded
+from .calibration import calibrated_thresholds, even_averages, lifted, rounded
 from .settings import CycleGANSettings
 from .translator import Images, Translator
 
@@ -77,10 +77,10 @@ class CycleGAN(Translator):
             "A" and "B" to train images of single jets, shape (jets, 24, 24).
         """
         found = []
-        for which, (source, target) in enumerate(("AB", "BA")):
+        for which, (source, target) in enumerate((("A", "B"), ("B", "A"))):
             smooth = self._smooth(which, even_averages(jets[source], self.settings.seed))
             random = np.random.default_rng([self.settings.seed, which, 1])
-            values = smooth + random.random(smooth.shape, np.float32) / JETS_PER_IMAGE
+            values = lifted(smooth, random.random(smooth.shape, np.float32))
             found.append(calibrated_thresholds(values, jets[target].mean(axis=0)))
         self.thresholds = np.stack(found)
 
@@ -92,8 +92,7 @@ class CycleGAN(Translator):
             return np.asarray(back, np.float32)
         lift = np.random.default_rng([self.settings.seed, which]).random(back.shape)
         if self.thresholds is not None:
-            values = smooth + np.asarray(lift, np.float32) / JETS_PER_IMAGE
-            return rounded(values, self.thresholds[which])
+            return rounded(lifted(smooth, lift), self.thresholds[which])
         return np.asarray(np.floor(back * JETS_PER_IMAGE + lift) / JETS_PER_IMAGE, np.float32)
 
     def _smooth(self, which: int, images: Images) -> Images:

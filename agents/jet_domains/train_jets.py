@@ -47,8 +47,8 @@ def load_train_jets(
     if source.train_a and source.train_jets:
         raise ValueError("give train_jets, or the files train_a and train_b, not both")
     if source.bundled:
-        trees = load_jets(domains, "train")
-        return {role: lund_images(one) for role, one in trees.items()}, {}
+        bundled = load_jets(domains, "train")
+        return {role: lund_images(one) for role, one in bundled.items()}, {}
     images, hashes = {}, {}
     for role, dataset in domains.items():
         file = getattr(source, f"train_{role.lower()}")
