@@ -185,7 +185,10 @@ class CycleGANSettings(TrainJets):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.calibration and not self.dither:
-            raise ValueError("calibration is true but dither is false: it calibrates rounding")
+            raise ValueError(
+                "calibration is true but dither is false: without rounding there is nothing to "
+                "calibrate, set calibration to false too"
+            )
 
     @property
     def steps_per_epoch(self) -> int:
