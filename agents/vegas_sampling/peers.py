@@ -326,7 +326,8 @@ class MadSpace(Peer):
             found.append(
                 (each, float(weights.mean()), float(weights.std(ddof=1)) / float(np.sqrt(each)))
             )
-            sums, _ = madspace.FunctionRuntime(histogram, context)(uniform, weights**2)
+            # The histogram squares the weights itself.
+            sums, _ = madspace.FunctionRuntime(histogram, context)(uniform, weights)
             grid.refine(edges, np.ascontiguousarray(sums[0], dtype=np.float64), self.alpha)
             _write_grid(context, mapping.grid_name(), edges)
         seconds = time.perf_counter() - start

@@ -96,6 +96,14 @@ def test_peers_integrate(name):
     assert abs(inverse.mean() - 1.0) < 4 * inverse.std() / np.sqrt(20_000)
 
 
+def test_the_histogram_of_madspace_adapts_the_grid_as_vegas_does():
+    pytest.importorskip("madspace")
+    target = integrand("gauss-8d")
+    theirs = make_sampler("madspace").integrate(target, 100_000, 2)
+    ours = make_sampler("vegas", bins=128).integrate(target, 100_000, 2)
+    assert abs(theirs.iterations[-1].error / ours.iterations[-1].error - 1.0) < 0.1
+
+
 @pytest.mark.parametrize("name", PEERS)
 def test_peers_refuse_an_integrand_that_is_not_finite(name):
     pytest.importorskip(PEERS[name])
