@@ -1,10 +1,12 @@
 """The search space that comes with hepgym, and a scan of one tiny training."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from hepgym.agents.jet_domains.cyclegan import CycleGAN
-from hepgym.agents.jet_domains.settings import CycleGANSettings
+from hepgym.agents.jet_domains.settings import CycleGANSettings, reference_settings
 from hepgym.agents.tuning import read_space, tune
 from hepgym.leaderboards.scores.jet_domains import evaluate, translations
 from hepgym.leaderboards.tasks import load_test_data, task
@@ -27,6 +29,17 @@ def test_shipped_space():
         inside = value in one.values if hasattr(one, "values") else one.low <= value <= one.high
         assert inside, name
     assert all(published[name] == value for name, value in space.fixed.items())
+
+
+def test_small_scan_of_the_examples():
+    """It is about the reference settings, but for length and calibration."""
+    space = read_space(Path(__file__).parents[3] / "examples" / "cyclegan_small_scan.yaml")
+    reference = reference_settings().as_dict()
+    CycleGANSettings.from_dict(space.fixed)
+    other = {name for name, value in space.fixed.items() if reference[name] != value}
+    assert other == {"epochs", "images_per_epoch"}
+    for name, one in space.searched.items():
+        assert one.low <= reference[name] <= one.high, name
 
 
 @pytest.mark.slow
