@@ -89,7 +89,7 @@ def test_readme_commands_are_those_of_ci():
     marks = re.findall(r"<!-- ([\w-]+) -->\n```bash\n(.+)\n```", (ROOT / "README.md").read_text())
     assert [name for name, _ in marks] == ["main-job", "tests"]
     assert all(command.startswith("python3 -m venv .venv && ") for _, command in marks)
-    assert marks[1][1].endswith(" && .venv/bin/pytest")
+    assert marks[1][1].endswith(" && .venv/bin/pytest -n auto")
 
 
 def test_links_lead_somewhere():

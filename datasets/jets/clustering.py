@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _HISTORY_BYTES = 32
 
 RECLUSTERING_RADIUS = 1000.0
-"""C/A radius that joins all constituents of a jet whatever their distance."""
+"""C/A radius, FastJet's largest: it joins all constituents of a jet but for any along the beam."""
 
 
 def find_jets(
@@ -148,7 +148,44 @@ def _recombinations(particles: list[list[float]], definition: Any) -> NDArray[np
         )
     raw = ctypes.string_at(begin, end - begin)
     history = np.frombuffer(raw, np.int32).reshape(-1, _HISTORY_BYTES // 4)
-    return history[len(particles) : -1, :2]
+    steps = history[len(particles) :, :2]
+    if (steps[:-1, 1] < 0).any():
+        return _join_all(particles, steps.tolist())
+    return steps[:-1]
+
+
+def _join_all(particles: list[list[float]], steps: list[list[int]]) -> NDArray[np.int32]:
+    """Recombinations where FastJet left branches alone, as they are farther apart than its radius.
+
+    That is where a constituent goes along the beam: its rapidity is beyond 1e5. A step with a
+    negative second parent leaves a branch alone; here the nearest two of them are joined until one
+    is left.
+    """
+    import fastjet
+
+    branches = [fastjet.PseudoJet(*p) for p in particles]
+    pairs: list[tuple[int, int]] = []
+
+    def join(a: int, b: int) -> int:
+        pairs.append((a, b))
+        branches.append(branches[a] + branches[b])
+        return len(branches) - 1
+
+    number = list(range(len(particles)))
+    alone: list[int] = []
+    for first, second in steps:
+        if second < 0:
+            alone.append(number[first])
+            number.append(-1)
+        else:
+            number.append(join(number[first], number[second]))
+    while len(alone) > 1:
+        a, b = min(
+            itertools.combinations(alone, 2),
+            key=lambda pair: branches[pair[0]].squared_distance(branches[pair[1]]),
+        )
+        alone = [*(one for one in alone if one not in (a, b)), join(a, b)]
+    return np.array(pairs, np.int32)
 
 
 def silence_banner() -> None:

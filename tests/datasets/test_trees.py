@@ -279,6 +279,17 @@ def test_values_beyond_the_bounds_are_set_to_them():
     assert (beam <= STATE_HIGH).all()
 
 
+def test_constituents_along_the_beam_join_last():
+    """FastJet leaves them alone: nothing is farther away. The nearest branches are joined first."""
+    forward, backward = [0, 0, 8, 8], [0, 0, -2, 2]
+    jet = [massless(64, 0, 0), massless(32, 0.5, 1), massless(20, 0.1, 0.2)]
+    trees, central = make([[jet[0], forward, jet[1], backward, jet[2]]]), make([jet])
+    np.testing.assert_array_equal(trees.softer_size, [1, 1, *central.softer_size])
+    np.testing.assert_array_equal(trees.softer_momenta[:2], [forward, backward])
+    np.testing.assert_array_equal(trees.node_momenta[2:], central.node_momenta)
+    np.testing.assert_array_equal(trees.states[2:], central.states)
+
+
 @pytest.mark.parametrize(
     "momentum",
     [
