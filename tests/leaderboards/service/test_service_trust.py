@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -185,15 +187,19 @@ def test_a_broken_model_leaves_the_entry_as_it_was(submit, write, tmp_path):
 
 @pytest.mark.slow
 def test_a_keras_model_is_run_in_safe_mode_without_network(submit, write, tmp_path):
-    """Slow: TensorFlow starts within the limits of a job."""
-    from hepgym.backend import keras
-
-    model = keras().Sequential([keras().Input((5,)), keras().layers.Dense(2)])
-    weights = np.zeros((5, 2), np.float32)
-    weights[0, 1] = -1.0
-    model.layers[0].set_weights([weights, np.array([0.0, np.log(CUT)], np.float32)])
+    """Slow: TensorFlow starts within the limits of a job, which no worker has loaded before."""
     file = tmp_path / "model.keras"
-    model.save(file)
+    code = f"""
+import numpy as np
+from hepgym.backend import keras
+
+model = keras().Sequential([keras().Input((5,)), keras().layers.Dense(2)])
+weights = np.zeros((5, 2), np.float32)
+weights[0, 1] = -1.0
+model.layers[0].set_weights([weights, np.array([0.0, {float(np.log(CUT))}], np.float32)])
+model.save({str(file)!r})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
     row = submit(write(5), [file])
     assert row.checks.rerun.error == ""
     assert row.checks.rerun.how == "model.keras"
