@@ -119,25 +119,16 @@ def train(
         if name not in known:
             raise ValueError(f"{_SURROGATE} has no setting {name!r}; it has {', '.join(known)}")
     settings = SurrogateSettings(**changes)
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
+    from ..progress import live_bar
     from .surrogate import remove_training
     from .surrogate import train as learn
 
     if not resume:
         remove_training(folder)
-    with Bars(
-        TextColumn("training"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[numbers]}"),
-        TimeRemainingColumn(),
-    ) as bars:
-        bar = bars.add_task("training", total=settings.epochs, numbers="")
+    with live_bar(settings.epochs) as update:
 
         def show(done: int, total: int, words: str) -> None:
-            bars.update(bar, completed=done, total=total, numbers=words)
+            update(done, words)
 
         learn(settings, load_events("train"), load_events("validation"), folder, progress=show)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from ...leaderboards.scores.vegas_sampling import (
     evaluate,
     probe_points,
 )
+from ..whole_files import whole_file
 from . import make_sampler
 
 Arrays = dict[str, NDArray[np.floating[Any]]]
@@ -296,9 +295,5 @@ def _load(file: Path) -> Arrays:
 
 def _save(file: Path, arrays: Arrays) -> None:
     """Write a cell, whole or not at all."""
-    fresh = file.with_name(f".{uuid.uuid4().hex}.npz")
-    try:
-        np.savez(fresh, allow_pickle=False, **arrays)
-        os.replace(fresh, file)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with whole_file(file) as part, part.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)

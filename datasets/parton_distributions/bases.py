@@ -82,6 +82,22 @@ def from_fitted(xf: NDArray[np.floating[Any]]) -> NDArray[Any]:
     return xf[..., source, :]
 
 
+def all_nine(xf: NDArray[np.floating[Any]]) -> NDArray[Any]:
+    """Nine distributions, given the nine or the eight that are fitted.
+
+    Parameters
+    ----------
+    xf
+        float, shape (..., 9 or 8, grid points). Other shapes are given back as they are.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., 9, grid points), in the order of ``EVOLUTION``.
+    """
+    return from_fitted(xf) if xf.ndim >= 2 and xf.shape[-2] == len(FITTED) else xf
+
+
 def onto_fitted(coefficients: NDArray[np.floating[Any]]) -> NDArray[Any]:
     """Coefficients of the eight fitted distributions from those of the nine: V has V15's too.
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DatasetError
-from .bases import EVOLUTION, FITTED, from_fitted
-from .point_errors import PointErrors
+from .bases import EVOLUTION, FITTED, all_nine
+from .point_errors import PointErrors, covariance_matrix
 
 CovarianceKind = Literal["experimental", "t0"]
 
@@ -149,9 +149,7 @@ class DISData:
         DatasetError
             If the shape is another.
         """
-        values = np.asarray(xf, np.float64)
-        if values.ndim >= 2 and values.shape[-2] == len(FITTED):
-            values = from_fitted(values)
+        values = all_nine(np.asarray(xf, np.float64))
         expected = (len(EVOLUTION), len(self.x_grid))
         if values.shape[-2:] != expected:
             raise DatasetError(
@@ -192,10 +190,7 @@ class DISData:
         DatasetError
             If the kind is unknown, or predictions are missing, left over or of the wrong shape.
         """
-        correlated, alone = self._errors(kind, predictions)
-        out = correlated @ correlated.T
-        out[np.diag_indices_from(out)] += alone
-        return out
+        return covariance_matrix(*self._errors(kind, predictions))
 
     def errors(
         self, kind: CovarianceKind = "experimental", predictions: ArrayLike | None = None
@@ -209,8 +204,7 @@ class DISData:
         ValueError
             If a point has no error of its own.
         """
-        correlated, alone = self._errors(kind, predictions)
-        return PointErrors(alone, correlated)
+        return PointErrors(*self._errors(kind, predictions))
 
     def _errors(
         self, kind: CovarianceKind, predictions: ArrayLike | None
@@ -236,7 +230,7 @@ class DISData:
             + self.uncorrelated_additive**2
             + (self.uncorrelated_multiplicative * reference) ** 2
         )
-        return correlated, alone
+        return alone, correlated
 
     def select(self, which: ArrayLike) -> DISData:
         """Take some of the points, with all sets and sources of error kept in place.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DatasetError
-from .bases import EVOLUTION, EVOLUTION_NF5, FITTED, from_fitted
+from .bases import EVOLUTION, EVOLUTION_NF5, FITTED, all_nine
 from .grid import interpolation
 
 _FROM_SIGMA = {"Sigma": ("qq", "qg"), "g": ("gq", "gg"), "T24": ("24q", "24g")}
@@ -74,9 +74,7 @@ class EvolutionTable:
         DatasetError
             If the shape is another.
         """
-        values = np.asarray(xf, np.float64)
-        if values.ndim >= 2 and values.shape[-2] == len(FITTED):
-            values = from_fitted(values)
+        values = all_nine(np.asarray(xf, np.float64))
         if values.shape[-2:] != (len(EVOLUTION), len(self.x_grid)):
             raise DatasetError(
                 f"distributions have shape {np.shape(xf)}: the last two axes must be "

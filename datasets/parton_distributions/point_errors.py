@@ -44,9 +44,7 @@ class PointErrors:
 
     def matrix(self) -> NDArray[np.float64]:
         """Covariance matrix, float64, shape (n, n)."""
-        out = self.correlated @ self.correlated.T
-        out[np.diag_indices_from(out)] += self.alone
-        return out
+        return covariance_matrix(self.alone, self.correlated)
 
     def whitened(
         self, values: NDArray[np.float64], rows: NDArray[Any] | slice = slice(None)
@@ -78,3 +76,12 @@ class PointErrors:
         inner /= (one + np.sqrt(one))[:, None]
         out -= spread @ (basis @ inner)
         return out
+
+
+def covariance_matrix(
+    alone: NDArray[np.float64], correlated: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Covariance of the attributes of `PointErrors`, float64, shape (n, n); any may vanish."""
+    out = correlated @ correlated.T
+    out[np.diag_indices_from(out)] += alone
+    return out

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DatasetError
-from .bases import EVOLUTION, FITTED, from_fitted
+from .bases import EVOLUTION, all_nine
 from .data import DISData
 
 
@@ -59,9 +59,7 @@ class WhitenedData:
         numpy.ndarray
             float64, shape (..., points), uncorrelated with variance 1 if the prediction is right.
         """
-        values = np.asarray(xf, np.float64)
-        if values.shape[-2] == len(FITTED):
-            values = from_fitted(values)
+        values = all_nine(np.asarray(xf, np.float64))
         flat = values.reshape(*values.shape[:-2], -1)
         ratios = flat @ _rows(self.numerator).T / (flat @ _rows(self.denominator).T)
         out = self.central - ratios @ self.ratio_factor.T

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...datasets import DatasetError, parton_distributions
-from ...datasets.parton_distributions.bases import EVOLUTION, FITTED, from_fitted
+from ...datasets.parton_distributions.bases import EVOLUTION, FITTED, all_nine
 from ...datasets.parton_distributions.catalogue import DATA_FILE, EVOLUTION_FILE
 from ...datasets.parton_distributions.data import DISData
 from ...datasets.parton_distributions.evolution import EvolutionTable
@@ -529,7 +529,7 @@ def check_replicas(xf: ArrayLike, evolution: EvolutionTable) -> Checks:
     -------
     Checks
     """
-    values = _nine(np.asarray(xf, np.float64))
+    values = all_nine(np.asarray(xf, np.float64))
     flat = values.reshape(len(values), -1)
     return Checks(
         sum_rules=sum_rules(values, evolution.x_grid).largest_violation(),
@@ -879,7 +879,7 @@ def _checked_arrays(
             )
         if not np.isfinite(array).all():
             raise ValueError(f"array {name!r} holds a number that is not finite")
-        out[name] = _nine(array.astype(np.float64))
+        out[name] = all_nine(array.astype(np.float64))
     return out
 
 
@@ -899,10 +899,6 @@ def _refuse_violations(
             f"array {name!r}: a parton of replica {worst} has x f = {checks.least[worst]:.2g} at "
             f"Q2 = 5 GeV2, at least {-limit:g} is asked for"
         )
-
-
-def _nine(xf: NDArray[np.float64]) -> NDArray[np.float64]:
-    return from_fitted(xf) if xf.shape[-2] == len(FITTED) else xf
 
 
 def _centred(replicas: NDArray[np.float64]) -> NDArray[np.float64]:

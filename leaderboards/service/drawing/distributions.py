@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ....datasets.parton_distributions.bases import EVOLUTION, FITTED, from_fitted
+from ....datasets.parton_distributions.bases import EVOLUTION, FITTED, all_nine
 from ....datasets.parton_distributions.settings import Q0
 from ...scores.pdf_fit import OfficialData, at_closure_points, chi2_by_group
 from ...submission import Submission
@@ -29,9 +29,7 @@ def entry_curves(task: Task, submission: Submission, data: Mapping[str, Official
     are from the law in units of the replicas' standard deviation.
     """
     official = data["data"]
-    xf = submission.predictions["xf"].astype(np.float64)
-    if xf.shape[-2] == len(FITTED):
-        xf = from_fitted(xf)
+    xf = all_nine(submission.predictions["xf"].astype(np.float64))
     if submission.manifest.predictions.kind == "closure":
         spread = np.sqrt(xf.var(axis=1, ddof=1).mean(axis=0))
         shown = _distributions(xf.mean(axis=(0, 1)), spread, official, official.law, "law")
