@@ -39,7 +39,8 @@ def run(
     Raises
     ------
     ValueError
-        If the network cannot be loaded or does not fit.
+        If the network cannot be loaded or does not fit, or the entry names jets that the board does
+        not have.
     """
     images, paired = data["domains"].images, data["domains"].paired
     file = network_file(attachments)
@@ -57,6 +58,9 @@ def run(
     if folder is None and manifest.agent not in CONTROLS:
         raise ValueError(f"{manifest.agent} came without a model and is no reference agent")
     settings = {} if folder else manifest.hyperparameters
+    # Whoever hands in an entry does not choose which of the board's own files are opened.
+    if settings.get("train_a") or settings.get("train_b"):
+        raise ValueError(f"{manifest.agent} has learnt from files that the board does not have")
     translator = make_translator(task, manifest.agent, folder, settings)
     return {**translations(images, translator.a_to_b, translator.b_to_a, paired)}
 

@@ -157,6 +157,18 @@ def test_a_network_for_jet_domains(linear):
         rerun.run(DOMAINS, manifest, linear([square], [np.eye(24)]), data)
 
 
+def test_files_that_an_entry_names_are_not_opened(tmp_path, monkeypatch):
+    from hepgym.agents.jet_domains import player
+
+    monkeypatch.setattr(player, "load_train_jets", lambda *_: pytest.fail("a file was opened"))
+    data = {"domains": Domains({}, None, None)}  # type: ignore[arg-type]
+    for name in ("train_a", "train_b"):
+        settings = {name: str(tmp_path / "board.root")}
+        manifest = entry(DOMAINS, "quantile-map").model_copy(update={"hyperparameters": settings})
+        with pytest.raises(ValueError, match="files that the board does not have"):
+            rerun.run(DOMAINS, manifest, tmp_path, data)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("agent", ["identity", "quantile-map", "noise-floor"])
 def test_controls_of_jet_domains(agent, tmp_path):

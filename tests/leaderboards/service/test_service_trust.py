@@ -383,9 +383,6 @@ def test_fresh_lund_images(service, submit, tmp_path):
 
 def test_asking_how_loads_no_network(tmp_path):
     """A worker asks and then forks: TensorFlow's threads would not survive that."""
-    import subprocess
-    import sys
-
     code = """
 import sys
 from pathlib import Path
