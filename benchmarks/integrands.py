@@ -371,14 +371,26 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, help="file that keeps the runs with VEGAS+")
     arguments = parser.parse_args()
     names = list(REFERENCES) if arguments.names == ["all"] else arguments.names
+    if arguments.runs and not arguments.runs.parent.is_dir():
+        parser.error(f"--runs: there is no folder {arguments.runs.parent}")
     runs = Runs(arguments.runs)
+    plan = {}
+    for name in names:
+        try:
+            plan[name] = dict(
+                ways(name, int(arguments.calls), arguments.repeats, int(arguments.events), runs)
+            )
+        except ValueError as error:
+            parser.error(str(error))
+    known = dict.fromkeys(way for one in plan.values() for way in one)
+    for way in arguments.ways or []:
+        if way not in known:
+            parser.error(f"--ways: there is no {way!r} for these, but {', '.join(known)}")
     print("| integrand | way | value | error | relative | pull | seconds |")
     print("|---|---|---|---|---|---|---|")
-    for name in names:
+    for name, own in plan.items():
         shipped = REFERENCES.get(name)
-        for way, compute in ways(
-            name, int(arguments.calls), arguments.repeats, int(arguments.events), runs
-        ):
+        for way, compute in own.items():
             if arguments.ways and way not in arguments.ways:
                 continue
             start = time.perf_counter()
