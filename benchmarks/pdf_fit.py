@@ -49,12 +49,12 @@ def environment(mutants: int) -> None:
     parameters = envs.population.parameters.copy()
     random = np.random.default_rng(0)
     actions = random.normal(0, 1e-4, (mutants, 296)).astype(np.float32)
-    z = random.normal(size=(mutants, len(tables.matrix))).astype(np.float32)
+    z = random.normal(size=(mutants, tables.matrix.shape[1])).astype(np.float32)
     parts = {
         "step of the vector environment": lambda: envs.step(actions),
         "evaluation": lambda: game.evaluate(parameters, envs.population.replica),
         "  networks": lambda: networks(parameters, tables.model.inputs),
-        "  matrix product (bound)": lambda: z @ tables.matrix,
+        "  matrix product (bound)": lambda: tables.matrix @ z.T,
     }
     points = len(game.problem.data)
     print(f"{mutants} parameter vectors, {points} points, matrix {tables.matrix.shape}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...datasets.parton_distributions import DEFAULT_ID
 from ..render_mode import checked_render_mode, warn_without_mode
 from .game import FitGame
+from .lecture_model import PARAMETERS
 from .population import Population, Rules, Source, action_space, observation_space, problem
 from .problem import Covariance
 
@@ -204,13 +205,13 @@ def checked_actions(actions: NDArray[Any], fits: int) -> NDArray[Any]:
     gymnasium.error.InvalidAction
         If the shape is wrong or a number is not finite.
     """
-    expected = (fits, *action_space().shape)
+    expected = (fits, PARAMETERS)
     if (
         actions.shape != expected
         or actions.dtype.kind not in "fiu"
         or not np.isfinite(actions).all()
     ):
         raise gymnasium.error.InvalidAction(
-            f"actions must be finite numbers of shape {expected[1:] if fits == 1 else expected}"
+            f"actions must be finite numbers of shape {(PARAMETERS,) if fits == 1 else expected}"
         )
     return actions

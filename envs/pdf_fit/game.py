@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,12 +60,12 @@ class ReplicaTables:
     model
         Parameters to distributions.
     matrix
-        float32, shape (8 * grid + ratios, columns): the quadratic forms of training values,
+        float32, shape (rows, 8 * grid + ratios): the quadratic forms of training values,
         validation values and each experiment's training values, then positivity.
     target
-        float32, shape (columns,).
+        float32, shape (rows of the quadratic forms,).
     first
-        int64, shape (forms,): first column of each quadratic form.
+        int64, shape (forms + 1,): first row of each quadratic form, and of positivity.
     constant, values
         float64, shape (forms,): see `QuadraticForm`.
     """
@@ -89,11 +91,11 @@ def replica_tables(problem: FitProblem, replica: Replica) -> ReplicaTables:
     matrix = onto_fitted_columns(
         np.concatenate([*(form.matrix for form in forms), padded]).astype(np.float32), len(data.x)
     )
-    target = np.concatenate([*(form.target for form in forms), np.zeros(len(positivity))])
+    target = np.concatenate([form.target for form in forms])
     first = np.cumsum([0, *(len(form.target) for form in forms)])
     return ReplicaTables(
         model=lecture_model(data.x, replica.preprocessing),
-        matrix=np.ascontiguousarray(matrix.T),
+        matrix=matrix,
         target=target.astype(np.float32),
         first=first,
         constant=np.array([form.constant for form in forms]),
@@ -113,7 +115,7 @@ class FitGame:
     def __init__(self, problem: FitProblem) -> None:
         self.problem = problem
         self._tables: OrderedDict[int, ReplicaTables] = OrderedDict()
-        self._z, self._residual = np.empty((2, 0, 0), np.float32)
+        self._z, self._product = np.empty((2, 0, 0), np.float32)
 
     def tables(self, number: int) -> ReplicaTables:
         """Tables of a replica; those used last are kept.
@@ -148,8 +150,9 @@ class FitGame:
         chi2 = np.empty((len(parameters), experiments + 2))
         positivity = np.empty(len(parameters))
         sum_rules = np.empty(len(parameters))
-        for number in np.unique(replicas):
-            own = np.flatnonzero(replicas == number)
+        numbers = np.unique(replicas)
+        for number in numbers:
+            own = slice(None) if len(numbers) == 1 else np.flatnonzero(replicas == number)
             chi2[own], positivity[own], sum_rules[own] = self._evaluate(
                 self.tables(int(number)), parameters[own]
             )
@@ -159,38 +162,71 @@ class FitGame:
         self, tables: ReplicaTables, parameters: NDArray[np.float32]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         # Fresh arrays of this size cost more than what is computed with them.
-        shape = (len(parameters), tables.matrix.shape[1])
-        if self._residual.shape != shape:
-            self._z = np.empty((len(parameters), len(tables.matrix)), np.float32)
-            self._residual = np.empty(shape, np.float32)
-        z, residual = self._z, self._residual
+        rows, inputs = tables.matrix.shape
+        if self._product.shape != (rows, len(parameters)):
+            self._z = np.empty((len(parameters), inputs), np.float32)
+            self._product = np.empty((rows, len(parameters)), np.float32)
+        z, product = self._z, self._product
         columns = len(FITTED) * len(self.problem.data.x)
         with np.errstate(all="ignore"):
             f = z[:, :columns].reshape(len(parameters), len(FITTED), -1)
             deviation = tables.model.into(parameters, f)
             if z.shape[1] > columns:
                 z[:, columns:] = self.problem.data.ratios(z[:, :columns])
-            np.matmul(z, tables.matrix, out=residual)
-            residual -= tables.target
-            end = tables.first[-1]
-            minus = -residual[:, end:]
-            penalty = np.where(
-                minus > 0, minus, POSITIVITY_SLOPE * np.expm1(np.minimum(minus, 0))
-            ).sum(axis=1, dtype=np.float64)
-            squares = np.square(residual[:, :end], out=residual[:, :end])
-            sums = np.add.reduceat(squares, tables.first[:-1], axis=1)
-            chi2 = (sums + tables.constant) / tables.values
-        # Where a sum rule cannot be imposed nothing is finite.
-        return (
-            np.nan_to_num(np.minimum(chi2, CHI2_LIMIT), nan=CHI2_LIMIT, posinf=CHI2_LIMIT),
-            np.nan_to_num(penalty, nan=CHI2_LIMIT, posinf=CHI2_LIMIT),
-            np.nan_to_num(deviation, nan=CHI2_LIMIT, posinf=CHI2_LIMIT),
+            np.matmul(tables.matrix, z.T, out=product)
+        return _judge(
+            product, tables.target, tables.first, tables.constant, tables.values, deviation
         )
 
     def distributions(self, number: int, parameters: NDArray[np.float32]) -> NDArray[np.float32]:
         """Evaluate x f of one parameter vector of a replica, shape (9, grid)."""
         with np.errstate(all="ignore"):
             return self.tables(number).model(parameters[None])[0]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _judge(
+    product: NDArray[np.float32],
+    target: NDArray[np.float32],
+    first: NDArray[np.int64],
+    constant: NDArray[np.float64],
+    values: NDArray[np.float64],
+    deviation: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Turn products of `ReplicaTables.matrix` into chi2 and penalties, in one pass.
+
+    Where a sum rule cannot be imposed nothing is finite: all is `CHI2_LIMIT` there.
+
+    Returns
+    -------
+    chi2
+        float64, shape (vectors, forms): per point.
+    positivity, sum_rules
+        float64, shape (vectors,): see `Evaluation`.
+    """
+    vectors, forms = product.shape[1], len(values)
+    chi2, total = np.empty((vectors, forms)), np.empty(vectors)
+    for form in range(forms):
+        total[:] = constant[form]
+        for row in range(first[form], first[form + 1]):
+            wanted = np.float64(target[row])
+            for vector in range(vectors):
+                residual = np.float64(product[row, vector]) - wanted
+                total[vector] += residual * residual
+        for vector in range(vectors):
+            found = total[vector] / values[form]
+            chi2[vector, form] = found if found < CHI2_LIMIT else CHI2_LIMIT
+    positivity, sum_rules = np.zeros(vectors), np.empty(vectors)
+    for row in range(first[forms], len(product)):
+        for vector in range(vectors):
+            minus = -np.float64(product[row, vector])
+            positivity[vector] += minus if minus > 0.0 else POSITIVITY_SLOPE * math.expm1(minus)
+    for vector in range(vectors):
+        if not math.isfinite(positivity[vector]):
+            positivity[vector] = CHI2_LIMIT
+        found = np.float64(deviation[vector])
+        sum_rules[vector] = found if math.isfinite(found) else CHI2_LIMIT
+    return chi2, positivity, sum_rules
 
 
 def first_parameters(random: np.random.Generator, vectors: int) -> NDArray[np.float32]:
@@ -225,5 +261,6 @@ def summary(parameters: NDArray[np.float32]) -> NDArray[np.float32]:
         float32, shape (vectors, 16): eight means, eight root mean squares.
     """
     nets = parameters.reshape(-1, len(FITTED), PER_NETWORK)
+    mean = np.einsum("vip->vi", nets) / PER_NETWORK
     square = np.einsum("vip,vip->vi", nets, nets) / PER_NETWORK
-    return np.concatenate([nets.mean(axis=2), np.sqrt(square)], axis=1)
+    return np.concatenate([mean, np.sqrt(square)], axis=1)

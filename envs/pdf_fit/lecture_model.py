@@ -116,22 +116,12 @@ class LectureModel:
             float32, shape (vectors,): largest difference from a sum rule.
         """
         parameters = np.asarray(parameters, np.float32)
-        deviation = np.empty(len(parameters), np.float32)
         for start in range(0, len(parameters), _TOGETHER):
             rows = slice(start, start + _TOGETHER)
-            self._few(parameters[rows], f[rows], deviation[rows])
+            np.multiply(networks(parameters[rows], self.inputs), self.factor, out=f[rows])
+        factors, deviation = normalisations(f, self.weights)
+        f *= factors[..., None]
         return deviation
-
-    def _few(
-        self,
-        parameters: NDArray[np.float32],
-        f: NDArray[np.float32],
-        deviation: NDArray[np.float32],
-    ) -> None:
-        fitted = networks(parameters, self.inputs)
-        fitted *= self.factor
-        factors, deviation[:] = normalisations(fitted, self.weights)
-        np.multiply(fitted, factors[..., None], out=f)
 
 
 def networks(parameters: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -181,9 +181,10 @@ class Population:
             Shape (size,); zero and False for the others.
         """
         before, log = self.now.training.copy(), self._log.copy()
-        moved = self.parameters[moving] + np.float32(STEP_UNIT) * actions[moving].astype(np.float32)
-        np.clip(moved, -PARAMETER_LIMIT, PARAMETER_LIMIT, out=moved)
-        self.parameters[moving] = moved
+        rows = self._rows(moving)
+        moved = np.float32(STEP_UNIT) * actions[rows].astype(np.float32, copy=False)
+        moved += self.parameters[rows]
+        self.parameters[rows] = np.clip(moved, -PARAMETER_LIMIT, PARAMETER_LIMIT, out=moved)
         self._look(moving)
         self._change[moving] = self._log[moving] - log[moving]
         self.steps[moving] += 1
@@ -218,8 +219,13 @@ class Population:
         }
 
     def _look(self, chosen: NDArray[np.int64]) -> None:
-        found = self.game.evaluate(self.parameters[chosen], self.replica[chosen])
+        rows = self._rows(chosen)
+        found = self.game.evaluate(self.parameters[rows], self.replica[rows])
         for name in ("experiments", "training", "validation", "positivity", "sum_rules"):
-            getattr(self.now, name)[chosen] = getattr(found, name)
+            getattr(self.now, name)[rows] = getattr(found, name)
         both = np.column_stack([found.experiments, found.training])
-        self._log[chosen] = np.log10(np.maximum(both, _LEAST))
+        self._log[rows] = np.log10(np.maximum(both, _LEAST))
+
+    def _rows(self, chosen: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+        """All rows as a slice, which copies nothing."""
+        return slice(None) if len(chosen) == self.size else chosen
