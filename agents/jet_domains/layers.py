@@ -51,11 +51,13 @@ class InstanceNormalization(_layers.Layer):  # type: ignore[misc, name-defined]
         """Normalise images, shape (n, rows, columns, channels)."""
         tf = tensorflow()
         _, rows, columns, channels = images.shape
-        flat = (-1, rows * columns * channels)
-        apart = flat if self.over == "image" else (-1, rows * columns, channels)
-        out = _standardised(tf.reshape(images, apart), self.epsilon)
         if self.over == "image":
-            out = out * self.gamma + self.beta
+            flat = tf.reshape(images, (-1, rows * columns * channels))
+            out = _standardised(flat, self.gamma.value, self.beta.value, self.epsilon)
+        else:
+            flat = tf.reshape(images, (-1, rows * columns, channels))
+            one = tf.ones(1)
+            out = _standardised(flat, one, tf.zeros_like(one), self.epsilon)
         return tf.reshape(out, (-1, rows, columns, channels))
 
     def get_config(self) -> dict[str, Any]:
@@ -175,28 +177,35 @@ def _tap_sums() -> NDArray[np.float32]:
     return sums
 
 
-def _standardised(rows: Any, epsilon: float) -> Any:
-    """Mean 0 and standard deviation 1 along axis 1.
+def _standardised(rows: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    """Mean ``beta`` and standard deviation ``gamma`` along axis 1.
 
     The gradient is written out: taken automatically it needs twice the passes over memory, and it
-    is not finite where all values are equal.
+    is not finite where all values are equal. With the standardised y = (x - mean) share, each of
+    the sums over y and the upstream gradient serves x and gamma or beta.
     """
     tf = tensorflow()
 
     @tf.custom_gradient
-    def standardised(x: Any) -> Any:
-        def mean(y: Any) -> Any:
-            return tf.reduce_mean(y, axis=1, keepdims=True)
+    def standardised(x: Any, gamma: Any, beta: Any) -> Any:
+        number = tf.cast(tf.shape(x)[1], x.dtype)
 
-        centre = mean(x)
-        std = tf.sqrt(tf.maximum(mean(x * x) - centre * centre, 0.0))
+        def sum_(y: Any) -> Any:
+            return tf.reduce_sum(y, axis=1, keepdims=True)
+
+        centre = sum_(x) / number
+        std = tf.sqrt(tf.maximum(sum_(x * x) / number - centre * centre, 0.0))
         share = 1.0 / (std + epsilon)
-        out = (x - centre) * share
+        slope = gamma * share
 
         def gradient(upstream: Any) -> Any:
-            along = mean(upstream * out) * (std + epsilon) / tf.maximum(std, 1e-12)
-            return share * (upstream - (mean(upstream) + out * along))
+            total = sum_(upstream)
+            along = (sum_(upstream * x) - total * centre) * share
+            tilt = slope * share * along * (std + epsilon) / (tf.maximum(std, 1e-12) * number)
+            level = slope * total / number - centre * tilt
+            ways = tf.reshape(tf.reduce_sum(along), (1,)), tf.reshape(tf.reduce_sum(total), (1,))
+            return upstream * slope - (x * tilt + level), *ways
 
-        return out, gradient
+        return x * slope + (beta - centre * slope), gradient
 
-    return standardised(rows)
+    return standardised(rows, gamma, beta)
