@@ -144,8 +144,10 @@ class UpsamplingConv2D(_layers.Layer):  # type: ignore[misc, name-defined]
     def call(self, images: Any) -> Any:
         """Map (n, rows, columns, channels) to (n, 2 rows, 2 columns, filters)."""
         tf = tensorflow()
-        small = tf.einsum("pak,qbl,klio->abipqo", self._sums, self._sums, self.kernel)
-        small = tf.reshape(small, (3, 3, images.shape[-1], 4 * self.filters))
+        inputs = images.shape[-1]
+        small = tf.matmul(self._sums, tf.reshape(self.kernel, (KERNEL**2, inputs * self.filters)))
+        small = tf.reshape(small, (3, 3, 4, inputs, self.filters))
+        small = tf.reshape(tf.transpose(small, (0, 1, 3, 2, 4)), (3, 3, inputs, -1))
         out = tf.nn.depth_to_space(tf.nn.conv2d(images, small, 1, "SAME"), 2)
         return self.activation(tf.nn.bias_add(out, self.bias))
 
@@ -165,16 +167,18 @@ class UpsamplingConv2D(_layers.Layer):  # type: ignore[misc, name-defined]
 
 
 def _tap_sums() -> NDArray[np.float32]:
-    """Which entries of a kernel meet which small pixel: shape (place, small pixel, entry).
+    """Which entries of a kernel meet which small pixel, shape (3 * 3 * 2 * 2, KERNEL**2).
 
-    With "same" padding, entry k of the kernel at place p of small pixel i meets the large pixel
+    Rows are small pixels along both axes, then places in the repeated pixel along both. With "same"
+    padding, entry k of the kernel at place p of small pixel i meets the large pixel
     2 i + p + k - 1, which repeats the small pixel i + (p + k - 1) // 2.
     """
-    sums = np.zeros((2, 3, KERNEL), np.float32)
+    sums = np.zeros((3, 2, KERNEL), np.float32)
     for place in range(2):
         for entry in range(KERNEL):
-            sums[place, 1 + (place + entry - 1) // 2, entry] = 1.0
-    return sums
+            sums[1 + (place + entry - 1) // 2, place, entry] = 1.0
+    both = np.einsum("apk,bql->abpqkl", sums, sums)
+    return both.reshape(-1, KERNEL**2)
 
 
 def _standardised(rows: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
