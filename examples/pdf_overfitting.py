@@ -1,17 +1,19 @@
-"""Choose hyperparameters of a fit by the validation chi2 alone, and by folds.
+"""Choose how long a fit trains by the validation chi2 alone, and by folds.
 
 The validation points of a fit are a random part of the same sets as its training points and share
-their correlated errors, so a fit that learns the noise of one part describes the other part well.
-Folds are whole sets that a fit has not seen (arXiv:2109.02653, section 3.3). Random settings are
-tried in two ways on three of the four folds of the data:
+their correlated errors, so a fit that learns the noise of one part describes the other part well:
+the longer it trains the lower the validation chi2. Folds are whole sets that a fit has not seen
+(arXiv:2109.02653, section 3.3). Each of the four folds of the data is put aside in turn, and the
+length is chosen in two ways on the other three:
 
 * validation: fits of the three folds; the lowest validation chi2 wins;
 * folds: fits of two of the three; the lowest chi2 of the third, averaged, wins.
 
-Neither has seen the fourth fold, which tells in the end how well a fit predicts. Each trial is
-written at once, and the same call goes on where it was interrupted:
+Neither has seen the fold put aside, which tells in the end how well the chosen fit predicts. Fits
+keep the weights with the lowest validation chi2 and never stop early. Each length is written at
+once, and the same call goes on where it was interrupted:
 
-    python examples/pdf_overfitting.py --trials 20 --output overfitting
+    python examples/pdf_overfitting.py --output overfitting
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -31,41 +34,26 @@ from hepgym.envs.pdf_fit.neural.engine import NeuralEngine
 from hepgym.envs.pdf_fit.problem import fit_problem
 from hepgym.leaderboards.scores.pdf_fit import chi2_per_point
 
+LENGTHS = (300, 1_000, 3_000, 10_000, 30_000)
+CRITERIA = ("validation", "folds")
+COLOURS = {"validation": "#cc3311", "folds": "#0077bb"}
 SHOWN = ("g", "Sigma", "T3")
 
 
-def draw_settings(seed: int, trial: int, epochs: int) -> NeuralSettings:
-    """Draw from the search space of NNPDF4.0, and from fits that never stop early."""
-    random = np.random.default_rng([seed, trial])
-    layers = int(random.integers(1, 4))
-    return NeuralSettings(
-        units=tuple(int(units) for units in random.integers(10, 46, layers)),
-        activation=str(random.choice(["tanh", "sigmoid"])),
-        optimizer=str(random.choice(["Nadam", "Adam", "Amsgrad"])),
-        learning_rate=float(10 ** random.uniform(-4, -2)),
-        clipnorm=float(10 ** random.uniform(-7, -4)),
-        epochs=epochs,
-        patience=float(random.choice([0.1, 0.3, 1.0])),
-        validate_every=min(10, epochs),
-    )
-
-
 class Data:
-    """The three folds together, each two of them, and the fold that tells in the end."""
+    """The data without one fold, and without two."""
 
-    def __init__(self, test_fold: int, seed: int, thin: int) -> None:
+    def __init__(self, seed: int, thin: int) -> None:
         whole = parton_distributions.load()
         self.dis = whole.select(np.arange(0, len(whole), thin))
         self.covariance = self.dis.covariance()
         self.fold = k_folds(self.dis)
-        self.test_fold = test_fold
-        tuned = [fold for fold in range(FOLDS) if fold != test_fold]
-        self.left_out = [(test_fold,), *((test_fold, fold) for fold in tuned)]
-        self.problems = [
-            fit_problem(self.dis.select(~np.isin(self.fold, out)), seed=seed)
-            for out in self.left_out
-        ]
-        self.rank = max(problem.data.rank for problem in self.problems)
+        left_out = [*combinations(range(FOLDS), 1), *combinations(range(FOLDS), 2)]
+        self.problems = {
+            out: fit_problem(self.dis.select(~np.isin(self.fold, out)), seed=seed)
+            for out in left_out
+        }
+        self.rank = max(problem.data.rank for problem in self.problems.values())
 
     def chi2(self, f, fold: int) -> float:
         """chi2 per point of the replicas' mean prediction to a fold."""
@@ -75,105 +63,151 @@ class Data:
         return float(chi2_per_point(self.dis.central[rows], mean, matrix))
 
 
-def play(data: Data, settings: NeuralSettings, replicas: int) -> dict[str, object]:
-    """Make the four fits of one trial."""
+def play(data: Data, epochs: int, replicas: int) -> dict[str, object]:
+    """Make the ten fits of one length.
+
+    Returns
+    -------
+    dict
+        "training", "validation" and "test": chi2 for each fold put aside, the last one that of the
+        fold; "left_out": for each fold put aside chi2 of the three others, each left out besides;
+        "xf": distributions for each fold put aside.
+    """
+    settings = NeuralSettings(epochs=epochs, patience=1.0, validate_every=min(10, epochs))
     engine: NeuralEngine | None = None
-    found: dict[str, object] = {"settings": settings.to_json()}
-    folds = []
-    for out, problem in zip(data.left_out, data.problems, strict=True):
+    left_out = np.zeros((FOLDS, FOLDS))
+    found: dict[str, list] = {name: [] for name in ("training", "validation", "test", "xf")}
+    for out, problem in data.problems.items():
         if engine is None or not engine.takes(problem.data, settings, replicas):
             engine = NeuralEngine(problem.data, problem.constraints, settings, replicas, data.rank)
         engine.data = problem.data
         fits = engine.fit([problem.replica(number) for number in range(1, replicas + 1)])
         f = np.array([fit.f for fit in fits])
         if len(out) == 1:
-            found["validation"] = float(np.mean([fit.validation for fit in fits]))
-            found["training"] = float(np.mean([fit.training for fit in fits]))
-            found["acceptable"] = all(fit.acceptable for fit in fits)
-            found["test"] = data.chi2(f, data.test_fold)
-            found["xf"] = f[:, [EVOLUTION.index(name) for name in SHOWN]].tolist()
+            found["training"].append(float(np.mean([fit.training for fit in fits])))
+            found["validation"].append(float(np.mean([fit.validation for fit in fits])))
+            found["test"].append(data.chi2(f, *out))
+            found["xf"].append(f[:, [EVOLUTION.index(name) for name in SHOWN]].tolist())
         else:
-            folds.append(data.chi2(f, out[1]))
-    return found | {"folds": folds, "k_fold": float(np.mean(folds))}
+            first, second = out
+            left_out[first, second] = data.chi2(f, second)
+            left_out[second, first] = data.chi2(f, first)
+    others = [[left_out[k, j] for j in range(FOLDS) if j != k] for k in range(FOLDS)]
+    return {"settings": settings.to_json(), **found, "left_out": others}
 
 
-def draw(trials: list[dict], chosen: dict[str, int], x, file: Path) -> None:
-    """Show what each criterion knows of the fold that tells, and both choices."""
+def choose(trials: list[dict]) -> dict[str, list[int]]:
+    """Choose a length for each fold put aside, by each criterion."""
+    validation = np.array([trial["validation"] for trial in trials])
+    folds = np.array([trial["left_out"] for trial in trials]).mean(axis=2)
+    return {
+        "validation": validation.argmin(axis=0).tolist(),
+        "folds": folds.argmin(axis=0).tolist(),
+    }
+
+
+def draw(
+    trials: list[dict], epochs: Sequence[int], chosen: dict[str, list[int]], x, file: Path
+) -> None:
+    """Show chi2 against the length, what both choices cost, and the distributions of one fold."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 7), layout="constrained")
     above, below = figure.subfigures(2, 1)
-    colours = {"validation": "#cc3311", "k_fold": "#0077bb"}
-    titles = {"validation": "validation chi2", "k_fold": "chi2 of folds"}
-    for axes, name in zip(above.subplots(1, 2, sharey=True), colours, strict=True):
-        axes.scatter([t[name] for t in trials], [t["test"] for t in trials], c="#999999")
-        for criterion, colour in colours.items():
-            one = trials[chosen[criterion]]
-            label = f"chosen by {titles[criterion]}"
-            axes.scatter(one[name], one["test"], c=colour, s=80, label=label)
-        axes.set(xlabel=f"{titles[name]} per point")
-    above.axes[0].set_ylabel("chi2 per point of the last fold")
-    above.axes[0].legend(frameon=False)
-    for axes, row in zip(below.subplots(1, 3), range(len(SHOWN)), strict=True):
-        for criterion, colour in colours.items():
-            for f in trials[chosen[criterion]]["xf"]:
-                axes.plot(x, f[row], c=colour, lw=1)
+    left, right = above.subplots(1, 2)
+    for name, label, colour in (
+        ("training", "training", "#999999"),
+        ("validation", "validation", COLOURS["validation"]),
+        ("test", "fold put aside", "#000000"),
+    ):
+        values = np.array([trial[name] for trial in trials])
+        change = values - values[1:].min(axis=0)
+        left.errorbar(
+            epochs,
+            change.mean(axis=1),
+            change.std(axis=1, ddof=1) / FOLDS**0.5,
+            marker="o",
+            c=colour,
+            label=label,
+        )
+    left.set(
+        xscale="log", xlabel="epochs", ylabel="chi2 per point above its lowest", ylim=(-0.01, 0.2)
+    )
+    left.legend(frameon=False)
+    test = np.array([trial["test"] for trial in trials])
+    for place, name in enumerate(CRITERIA):
+        values = [test[chosen[name][k], k] for k in range(FOLDS)]
+        right.bar(
+            np.arange(FOLDS) + 0.4 * place,
+            values,
+            0.36,
+            color=COLOURS[name],
+            label=f"length chosen by {name}",
+        )
+    right.set(
+        xticks=np.arange(FOLDS) + 0.2,
+        xticklabels=[f"fold {k}" for k in range(FOLDS)],
+        ylabel="chi2 per point of the fold put aside",
+        ylim=(0.8 * test.min(), None),
+    )
+    right.legend(frameon=False)
+    shown = FOLDS - 1
+    for row, axes in enumerate(below.subplots(1, len(SHOWN))):
+        for name in CRITERIA:
+            for f in trials[chosen[name][shown]]["xf"][shown]:
+                axes.plot(x, f[row], c=COLOURS[name], lw=1)
         axes.set(xscale="log", xlim=(1e-5, 1), title=f"x {SHOWN[row]} at 1.65 GeV")
+    below.suptitle(f"replicas of the fits without fold {shown}")
     figure.savefig(file, dpi=100)
 
 
 def main(given: Sequence[str] | None = None) -> None:
     """Try, choose, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=3000)
-    parser.add_argument("--replicas", type=int, default=2)
-    parser.add_argument("--test-fold", type=int, default=2, choices=range(FOLDS))
+    parser.add_argument("--epochs", type=int, nargs="+", default=LENGTHS, help="lengths to try")
+    parser.add_argument("--replicas", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--thin", type=int, default=1, help="take every n-th point, to try it out")
     parser.add_argument("--output", type=Path, default=Path("overfitting"))
     arguments = parser.parse_args(given)
+    if len(arguments.epochs) < 2 or min(arguments.epochs) < 1:
+        parser.error("--epochs: give at least two lengths, each at least 1")
     arguments.output.mkdir(parents=True, exist_ok=True)
-    data = Data(arguments.test_fold, arguments.seed, arguments.thin)
+    data = Data(arguments.seed, arguments.thin)
     trials = []
-    for number in range(arguments.trials):
-        settings = draw_settings(arguments.seed, number, arguments.epochs)
-        fixed = (arguments.test_fold, arguments.seed, arguments.replicas, arguments.thin)
-        name = "_".join(map(str, ("trial", *fixed, f"{number:03d}")))
-        file = arguments.output / f"{name}.json"
-        held = json.loads(file.read_text()) if file.exists() else None
-        if held is None or held["settings"] != settings.to_json():
-            held = play(data, settings, arguments.replicas)
+    for epochs in sorted(arguments.epochs):
+        fixed = (arguments.seed, arguments.replicas, arguments.thin, epochs)
+        file = arguments.output / f"{'_'.join(map(str, ('trial', *fixed)))}.json"
+        if file.exists():
+            held = json.loads(file.read_text())
+        else:
+            held = play(data, epochs, arguments.replicas)
             partial = file.with_suffix(".part")
             partial.write_text(json.dumps(held))
             partial.replace(file)
         trials.append(held)
-        print(
-            f"trial {number}: validation {held['validation']:.3f}, folds {held['k_fold']:.3f}, "
-            f"last fold {held['test']:.3f}",
-            flush=True,
+        numbers = ", ".join(
+            f"{name} {np.mean(held[name]):.3f}" for name in ("training", "validation", "left_out")
         )
-    fine = [number for number, trial in enumerate(trials) if trial["acceptable"]]
-    if not fine:
-        raise SystemExit("no trial met positivity and integrability: give more epochs or trials")
-    chosen = {
-        name: min(fine, key=lambda number: trials[number][name])
-        for name in ("validation", "k_fold")
-    }
-    kept = [trials[number] for number in fine]
-    tests = np.array([trial["test"] for trial in kept])
-    for name, number in chosen.items():
+        print(f"{epochs} epochs: {numbers}, fold put aside {np.mean(held['test']):.3f}", flush=True)
+    chosen = choose(trials)
+    test = np.array([trial["test"] for trial in trials])
+    lengths = sorted(arguments.epochs)
+    cost = []
+    for k in range(FOLDS):
+        told = {name: float(test[chosen[name][k], k]) for name in CRITERIA}
+        cost.append(told["validation"] - told["folds"])
         print(
-            f"chosen by {name}: trial {number}, validation {trials[number]['validation']:.3f}, "
-            f"folds {trials[number]['k_fold']:.3f}, last fold {trials[number]['test']:.3f}"
+            f"fold {k} put aside: "
+            + ", ".join(
+                f"{name} choose {lengths[chosen[name][k]]} epochs, chi2 {told[name]:.3f}"
+                for name in CRITERIA
+            )
         )
-        values = np.array([trial[name] for trial in kept])
-        if len(kept) > 2:
-            ranks = np.corrcoef(values.argsort().argsort(), tests.argsort().argsort())
-            print(f"rank correlation with the last fold, {len(kept)} trials: {ranks[0, 1]:.2f}")
-    places = {name: fine.index(number) for name, number in chosen.items()}
+    error = np.std(cost, ddof=1) / FOLDS**0.5
+    print(f"what the choice by validation costs: {np.mean(cost):.3f} +- {error:.3f}")
     file = arguments.output / "overfitting.png"
-    draw(kept, places, data.dis.x_grid, file)
+    draw(trials, lengths, chosen, data.dis.x_grid, file)
     print(f"figure: {file}")
 
 

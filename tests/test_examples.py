@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hepgym.leaderboards.submission import read_submission, verify
@@ -41,19 +42,27 @@ def test_stable_baselines3_trains_and_submits(tmp_path):
 
 
 def test_tuning_on_validation_against_tuning_on_folds(tmp_path, capsys):
-    """One short trial on few points, then the same call again, which finds it."""
+    """Two short fits of few points, then the same call again, which finds them."""
     spec = importlib.util.spec_from_file_location("overfitting", EXAMPLES / "pdf_overfitting.py")
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
-    call = ["--trials=1", "--epochs=20", "--replicas=1", "--thin=8", f"--output={tmp_path}"]
-    # So short a fit is nowhere near positivity.
-    with pytest.raises(SystemExit, match="no trial met positivity and integrability"):
-        example.main(call)
-    assert capsys.readouterr().out.startswith("trial 0: validation")
-    (written,) = tmp_path.glob("trial_*.json")
-    trial = json.loads(written.read_text())
-    assert trial["k_fold"] == pytest.approx(sum(trial["folds"]) / 3)
-    written.write_text(json.dumps(trial | {"acceptable": True}))
+    call = ["--epochs", "20", "40", "--replicas=1", "--thin=8", f"--output={tmp_path}"]
     example.main(call)
-    assert "chosen by k_fold: trial 0" in capsys.readouterr().out
+    first = capsys.readouterr().out
+    assert first.startswith("20 epochs: training")
     assert (tmp_path / "overfitting.png").stat().st_size > 10_000
+    written = sorted(tmp_path.glob("trial_*.json"))
+    assert [file.name for file in written] == ["trial_0_1_8_20.json", "trial_0_1_8_40.json"]
+    # The criteria are made to disagree: validation likes 20 epochs, folds like 40.
+    short, long = (json.loads(file.read_text()) for file in written)
+    for trial, liked in ((short, "validation"), (long, "left_out")):
+        trial[liked] = np.zeros_like(trial[liked]).tolist()
+        trial["test"] = [1.25 if trial is short else 1.0] * 4
+        written[trial is long].write_text(json.dumps(trial))
+    example.main(call)
+    again = capsys.readouterr().out
+    assert again.count("validation choose 20 epochs, chi2 1.250, folds choose 40 epochs") == 4
+    assert "what the choice by validation costs: 0.250 +- 0.000" in again
+    with pytest.raises(SystemExit):
+        example.main(["--epochs", "20"])
+    assert "give at least two lengths" in capsys.readouterr().err
