@@ -4,8 +4,9 @@ Ways:
 
 - quadrature: products of Gauss-Legendre rules, with the difference from a coarser one as error;
 - points drawn from the density that VEGAS+ has learnt, with the integrand's own map of phase space
-  and with another one; for gg-gggg points of Parke and Taylor's formula, thinned out by its weights
-  before the amplitude is computed;
+  and with another one; for many partons also from the density of a normalizing flow, and for
+  gg-gggg points of Parke and Taylor's formula, thinned out by its weights before the amplitude is
+  computed;
 - Pythia 8's own matrix elements and integration, with the same constants, scale and densities;
 - closed forms.
 
@@ -30,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from hepgym.agents.vegas_sampling import VegasPlus
+from hepgym.agents.vegas_sampling import VegasPlus, make_sampler
 from hepgym.datasets.integrands import constants, hadronic_three, integrand, leptonic, multiparton
 from hepgym.datasets.integrands.integrand import Integrand
 from hepgym.datasets.integrands.references import REFERENCES
@@ -44,6 +45,10 @@ CHUNK = 250_000
 
 LIMIT = 4.0
 """Points whose weight is below so many times the mean are thinned out in `thinned`."""
+
+
+LEARNING: dict[str, dict[str, Any]] = {"vegas-plus": {}, "flow": {"training_share": 0.95}}
+"""Samplers and their parameters where all that counts is the density that they learn."""
 
 
 class Runs:
@@ -79,19 +84,19 @@ class Runs:
         return float(values.mean()), float(np.sqrt((errors**2).sum())) / repeats
 
 
-def vegas(function: Integrand, calls: int, seed: int) -> Value:
-    """Mean over points from a density that VEGAS+ has learnt.
+def drawn(function: Integrand, sampler: str, calls: int, seed: int) -> Value:
+    """Mean over points from a density that a sampler has learnt.
 
     A quarter of the calls goes into learning. Only the points drawn afterwards from the frozen
     density count: their mean is unbiased, while an average of iterations weighted with their own
     errors is low if large weights are rare.
     """
-    sampler = VegasPlus()
-    sampler.integrate(function, calls // 4, seed)
+    learner = make_sampler(sampler, **LEARNING[sampler])
+    learner.integrate(function, calls // 4, seed)
     number = calls - calls // 4
     total, square = 0.0, 0.0
     for part, start in enumerate(range(0, number, CHUNK)):
-        points, density = sampler.sample(min(CHUNK, number - start), 1000 * seed + part)
+        points, density = learner.sample(min(CHUNK, number - start), 1000 * seed + part)
         weights = function(points) / density
         total += float(weights.sum())
         square += float((weights**2).sum())
@@ -287,9 +292,9 @@ def ways(name: str, calls: int, repeats: int, events: int, runs: Runs) -> Iterat
     """List the ways to integrate one integrand."""
     own = integrand(name)
 
-    def points(function: Integrand, way: str) -> Way:
+    def points(function: Integrand, way: str, sampler: str = "vegas-plus") -> Way:
         def run(seed: int) -> Value:
-            return vegas(function, calls, seed)
+            return drawn(function, sampler, calls, seed)
 
         return way, lambda: runs.mean(run, repeats, name, way, calls)
 
@@ -340,6 +345,8 @@ def ways(name: str, calls: int, repeats: int, events: int, runs: Runs) -> Iterat
         kernel = multiparton.make_kernel(name, multiparton.RADIATION)
         other = other_map(name, kernel, own.dim)
         yield points(other, "VEGAS+, other map")
+        yield points(own, "flow", "flow")
+        yield points(other, "flow, other map", "flow")
         if name == "gg-gggg":
             cheap = integrand("gg-gggg-mhv")
             yield points_thinned(own, cheap, "thinned")
@@ -364,11 +371,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", default=["all"], help="integrands, or all")
-    parser.add_argument("--calls", type=float, default=1e6, help="of one run of VEGAS+")
-    parser.add_argument("--repeats", type=int, default=8, help="runs of VEGAS+")
+    parser.add_argument("--calls", type=float, default=1e6, help="of one run of a sampler")
+    parser.add_argument("--repeats", type=int, default=8, help="runs of a sampler")
     parser.add_argument("--events", type=float, default=2e4, help="of Pythia")
     parser.add_argument("--ways", nargs="+", help="names of the ways to take, instead of all")
-    parser.add_argument("--runs", type=Path, help="file that keeps the runs with VEGAS+")
+    parser.add_argument("--runs", type=Path, help="file that keeps the runs of samplers")
     arguments = parser.parse_args()
     names = list(REFERENCES) if arguments.names == ["all"] else arguments.names
     if arguments.runs and not arguments.runs.parent.is_dir():
