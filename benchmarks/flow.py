@@ -117,11 +117,15 @@ def calls(names: list[str], training: int, seeds: list[int], parameters: dict) -
             counted = [row for row in found.iterations if row.counted]
             spent = found.calls - sum(row.calls for row in counted)
             points, density = sampler.sample(400_000, seed)
-            rsd = relative_deviation(np.abs(chosen(points)) / density)
+            weight = chosen(points) / density
+            rsd = relative_deviation(np.abs(weight))
             totals.append(spent + (rsd / TARGET) ** 2)
+            # A lost peak makes the spread small: the integral tells.
+            true = np.nan if chosen.reference is None else chosen.reference.value
             print(
-                f"{name:<18} seed {seed}: {spent} calls of training, RSD {rsd:.4f}, "
-                f"{totals[-1] / 1e6:.2f} M calls to {TARGET:g}, {found.seconds:.0f} s",
+                f"{name:<18} seed {seed}: {spent} calls of training, RSD {rsd:.4f}, integral "
+                f"{weight.mean() / true:.4f} of the true one, {totals[-1] / 1e6:.2f} M calls to "
+                f"{TARGET:g}, {found.seconds:.0f} s",
                 flush=True,
             )
         print(f"{name:<18} mean {np.mean(totals) / 1e6:.2f} M", flush=True)
