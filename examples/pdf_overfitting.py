@@ -174,12 +174,18 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--thin", type=int, default=1, help="take every n-th point, to try it out")
     parser.add_argument("--output", type=Path, default=Path("overfitting"))
     arguments = parser.parse_args(given)
-    if len(arguments.epochs) < 2 or min(arguments.epochs) < 1:
-        parser.error("--epochs: give at least two lengths, each at least 1")
-    arguments.output.mkdir(parents=True, exist_ok=True)
+    lengths = sorted(set(arguments.epochs))
+    if len(lengths) < 2 or lengths[0] < 1:
+        parser.error("--epochs: give at least two different lengths, each at least 1")
+    if arguments.replicas < 1 or not 1 <= arguments.thin <= 20:
+        parser.error("--replicas must be at least 1, and --thin from 1 to 20")
+    try:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--output: {error}")
     data = Data(arguments.seed, arguments.thin)
     trials = []
-    for epochs in sorted(arguments.epochs):
+    for epochs in lengths:
         fixed = (arguments.seed, arguments.replicas, arguments.thin, epochs)
         file = arguments.output / f"{'_'.join(map(str, ('trial', *fixed)))}.json"
         if file.exists():
@@ -196,7 +202,6 @@ def main(given: Sequence[str] | None = None) -> None:
         print(f"{epochs} epochs: {numbers}, fold put aside {np.mean(held['test']):.3f}", flush=True)
     chosen = choose(trials)
     test = np.array([trial["test"] for trial in trials])
-    lengths = sorted(arguments.epochs)
     cost = []
     for k in range(FOLDS):
         told = {name: float(test[chosen[name][k], k]) for name in CRITERIA}

@@ -65,4 +65,4 @@ def test_tuning_on_validation_against_tuning_on_folds(tmp_path, capsys):
     assert "what the choice by validation costs: 0.250 +- 0.000" in again
     with pytest.raises(SystemExit):
         example.main(["--epochs", "20"])
-    assert "give at least two lengths" in capsys.readouterr().err
+    assert "give at least two different lengths" in capsys.readouterr().err
