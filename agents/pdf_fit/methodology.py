@@ -62,7 +62,7 @@ def closure_fits(
     folder
         Where the fits go, one folder for each universe; what is there is not fitted again.
     universes, replicas
-        How many; replicas that violate positivity or integrability do not count.
+        How many; replicas that do not pass all vetoes do not count.
     agent, settings, level
         See `FitPlan`.
     progress, workers, scheduler
@@ -84,7 +84,7 @@ def closure_fits(
     found, central = [], []
     for universe in range(universes):
         plan = fit_plan(agent, settings, level=level, universe=universe, **arguments)
-        fits = _acceptable(
+        fits = _surviving(
             plan,
             Path(folder) / f"universe_{universe:03d}",
             replicas,
@@ -97,18 +97,18 @@ def closure_fits(
     return ClosureFits(law(plan), np.array(found), np.array(central))
 
 
-def _acceptable(plan: FitPlan, folder: Path, wanted: int, **keywords: Any) -> list[FittedReplica]:
-    """Fit until there are enough replicas that violate no constraint, at most twice as many."""
+def _surviving(plan: FitPlan, folder: Path, wanted: int, **keywords: Any) -> list[FittedReplica]:
+    """Fit until enough replicas pass all vetoes, at most twice as many."""
     asked = wanted
     while True:
         fits = fit(plan, folder, asked, **keywords)
-        good = [replica for replica in fits if replica.acceptable]
+        good = surviving(fits)
         if len(good) >= wanted:
             return good[:wanted]
         if asked >= 2 * wanted:
             raise ValueError(
-                f"of {asked} replicas in {folder} only {len(good)} are positive and integrable: "
-                "give the fits more epochs"
+                f"of {asked} replicas in {folder} only {len(good)} pass all vetoes: give the fits "
+                "more epochs"
             )
         asked = min(asked + wanted - len(good), 2 * wanted)
 

@@ -228,7 +228,7 @@ def test_closure_universes_share_the_law():
     assert chi2 == pytest.approx(1.0, abs=5 * np.sqrt(2 / len(noise)))
 
 
-def test_closure_fits_go_on_until_enough_replicas_are_acceptable(tmp_path, monkeypatch):
+def test_closure_fits_go_on_until_enough_replicas_pass_the_vetoes(tmp_path, monkeypatch):
     """Replicas 2 and 5 violate positivity: 7 are fitted for 5, each of them once."""
     from hepgym.agents.pdf_fit import methodology
 
@@ -246,7 +246,7 @@ def test_closure_fits_go_on_until_enough_replicas_are_acceptable(tmp_path, monke
                 best_epoch=1,
                 training=1.0,
                 validation=1.0,
-                experimental=1.0,
+                experimental=9.0 if number in stuck else 1.0,
                 positivity=number not in bad,
                 integrability=0.0,
                 arc_length=np.ones(9),
@@ -256,13 +256,16 @@ def test_closure_fits_go_on_until_enough_replicas_are_acceptable(tmp_path, monke
         ]
 
     monkeypatch.setattr(fitting, "fit_piece", made_up)
-    bad = {2, 5}
+    bad, stuck = {2, 5}, set()
     arguments = {"settings": SHORT, "sets": SETS, "batch": 1}
     found = methodology.closure_fits(tmp_path / "some", 1, 5, **arguments)
     assert asked == [1, 2, 3, 4, 5, 6, 7]
     assert found.replicas[0, :, 0, 0].tolist() == [1, 3, 4, 6, 7]
+    bad, stuck = set(), {7}
+    found = methodology.closure_fits(tmp_path / "stuck", 1, 20, **arguments)
+    assert found.replicas[0, :, 0, 0].tolist() == [n for n in range(1, 22) if n != 7]
     bad = set(range(20))
-    with pytest.raises(ValueError, match=r"of 10 replicas in .* only 0 are positive"):
+    with pytest.raises(ValueError, match=r"of 10 replicas in .* only 0 pass all vetoes"):
         methodology.closure_fits(tmp_path / "none", 1, 5, **arguments)
 
 
