@@ -24,6 +24,9 @@ INTEGRABILITY_THRESHOLD = 0.5
 POSITIVITY_SLOPE = 1e-7
 """Slope at zero of the penalty of positive values."""
 
+CHI2_LIMIT = 1e6
+"""chi2 per point is not reported above; also where a sum rule cannot be imposed."""
+
 POSITIVE = (2, -2, 1, -1, 3, -3, 21)
 """Partons that must not be negative."""
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.parton_distributions.bases import FITTED
-from .constraints import POSITIVITY_SLOPE
 from .fit_data import onto_fitted_columns
 from .lecture_model import PARAMETERS, PER_NETWORK, LectureModel, lecture_model
 from .problem import FitProblem
@@ -19,9 +16,6 @@ from .replica import Replica
 
 PARAMETER_LIMIT = 100.0
 """Parameters are kept between minus and plus this."""
-
-CHI2_LIMIT = 1e6
-"""chi2 per point is not reported above; also where a sum rule cannot be imposed."""
 
 _REMEMBERED = 32
 """Replicas whose tables are kept in memory; each takes 1 to 3 MB."""
@@ -161,6 +155,8 @@ class FitGame:
     def _evaluate(
         self, tables: ReplicaTables, parameters: NDArray[np.float32]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        from . import kernels
+
         # Fresh arrays of this size cost more than what is computed with them.
         rows, inputs = tables.matrix.shape
         if self._product.shape != (rows, len(parameters)):
@@ -174,7 +170,7 @@ class FitGame:
             if z.shape[1] > columns:
                 z[:, columns:] = self.problem.data.ratios(z[:, :columns])
             np.matmul(tables.matrix, z.T, out=product)
-        return _judge(
+        return kernels.judge(
             product, tables.target, tables.first, tables.constant, tables.values, deviation
         )
 
@@ -182,51 +178,6 @@ class FitGame:
         """Evaluate x f of one parameter vector of a replica, shape (9, grid)."""
         with np.errstate(all="ignore"):
             return self.tables(number).model(parameters[None])[0]
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _judge(
-    product: NDArray[np.float32],
-    target: NDArray[np.float32],
-    first: NDArray[np.int64],
-    constant: NDArray[np.float64],
-    values: NDArray[np.float64],
-    deviation: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Turn products of `ReplicaTables.matrix` into chi2 and penalties, in one pass.
-
-    Where a sum rule cannot be imposed nothing is finite: all is `CHI2_LIMIT` there.
-
-    Returns
-    -------
-    chi2
-        float64, shape (vectors, forms): per point.
-    positivity, sum_rules
-        float64, shape (vectors,): see `Evaluation`.
-    """
-    vectors, forms = product.shape[1], len(values)
-    chi2, total = np.empty((vectors, forms)), np.empty(vectors)
-    for form in range(forms):
-        total[:] = constant[form]
-        for row in range(first[form], first[form + 1]):
-            wanted = np.float64(target[row])
-            for vector in range(vectors):
-                residual = np.float64(product[row, vector]) - wanted
-                total[vector] += residual * residual
-        for vector in range(vectors):
-            found = total[vector] / values[form]
-            chi2[vector, form] = found if found < CHI2_LIMIT else CHI2_LIMIT
-    positivity, sum_rules = np.zeros(vectors), np.empty(vectors)
-    for row in range(first[forms], len(product)):
-        for vector in range(vectors):
-            minus = -np.float64(product[row, vector])
-            positivity[vector] += minus if minus > 0.0 else POSITIVITY_SLOPE * math.expm1(minus)
-    for vector in range(vectors):
-        if not math.isfinite(positivity[vector]):
-            positivity[vector] = CHI2_LIMIT
-        found = np.float64(deviation[vector])
-        sum_rules[vector] = found if math.isfinite(found) else CHI2_LIMIT
-    return chi2, positivity, sum_rules
 
 
 def first_parameters(random: np.random.Generator, vectors: int) -> NDArray[np.float32]:

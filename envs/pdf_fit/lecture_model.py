@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...datasets.parton_distributions.bases import FITTED, from_fitted
 from .preprocessing import Preprocessing
-from .sum_rules import SumRuleWeights, normalisations, sum_rule_weights
+from .sum_rules import SumRuleWeights, sum_rule_weights
 
 INPUTS, FIRST, SECOND = 2, 5, 3
 PER_NETWORK = FIRST * (INPUTS + 1) + SECOND * (FIRST + 1) + SECOND + 1
@@ -115,11 +115,16 @@ class LectureModel:
         numpy.ndarray
             float32, shape (vectors,): largest difference from a sum rule.
         """
+        from . import kernels
+
         parameters = np.asarray(parameters, np.float32)
         for start in range(0, len(parameters), _TOGETHER):
             rows = slice(start, start + _TOGETHER)
             np.multiply(networks(parameters[rows], self.inputs), self.factor, out=f[rows])
-        factors, deviation = normalisations(f, self.weights)
+        factors = np.ones(f.shape[:2], np.float32)
+        deviation = np.empty(len(f), np.float32)
+        own = self.weights
+        kernels.normalise(f, own.weight, own.log_step, own.below, own.moment, factors, deviation)
         f *= factors[..., None]
         return deviation
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.parton_distributions.data import DISData
-from .constraints import POSITIVITY_THRESHOLD
-from .game import CHI2_LIMIT, PARAMETER_LIMIT, Evaluation, FitGame, first_parameters, summary
+from .constraints import CHI2_LIMIT, POSITIVITY_THRESHOLD
+from .game import PARAMETER_LIMIT, Evaluation, FitGame, first_parameters, summary
 from .lecture_model import PARAMETERS
 from .problem import Covariance, FitProblem, fit_problem
 

@@ -9,11 +9,9 @@ a power of x below the smallest point: what is imposed here is exactly what
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -87,6 +85,56 @@ def sum_rule_weights(grid: NDArray[np.float64]) -> SumRuleWeights:
     )
 
 
+def sums(values: NDArray[np.floating[Any]], weights: SumRuleWeights) -> NDArray[Any]:
+    """Integrals of distributions above the grid's smallest point.
+
+    Parameters
+    ----------
+    values
+        Shape (..., 5, grid): x f in the order of `INTEGRATED`.
+    weights
+        See `sum_rule_weights`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (..., 5).
+    """
+    return np.einsum("...ik,ik->...i", values, weights.weight.astype(values.dtype))
+
+
+def below(
+    first: NDArray[np.floating[Any]],
+    second: NDArray[np.floating[Any]],
+    weights: SumRuleWeights,
+    column: int,
+) -> NDArray[Any]:
+    """Integral below the grid's smallest point, where x f goes on like a power of x.
+
+    Parameters
+    ----------
+    first, second
+        x f at the two smallest points.
+    weights
+        See `sum_rule_weights`.
+    column
+        Position in `INTEGRATED`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the shape of ``first``; zero where the two differ in sign.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        power = np.log(second / first) / first.dtype.type(weights.log_step)
+    usable = np.isfinite(power)
+    exponent = np.maximum(
+        np.where(usable, power, 1) + first.dtype.type(weights.moment[column]),
+        first.dtype.type(LEAST_POWER),
+    )
+    return np.where(usable, first * first.dtype.type(weights.below[column]) / exponent, 0)
+
+
 def normalisations(
     values: NDArray[np.floating[Any]], weights: SumRuleWeights
 ) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -106,81 +154,41 @@ def normalisations(
     deviation
         Shape (...): largest difference of a normalised integral from the sum rule's value.
     """
+    chosen = values[..., COLUMNS, :]
+    above = sums(chosen, weights)
     factors = np.ones(values.shape[:-1], values.dtype)
-    deviation = np.empty(values.shape[:-2], values.dtype)
-    _normalise(
-        values.reshape(-1, *values.shape[-2:]),
-        weights.weight,
-        weights.log_step,
-        weights.below,
-        weights.moment,
-        factors.reshape(-1, values.shape[-2]),
-        deviation.reshape(-1),
-    )
-    return factors, deviation
+    worst = np.zeros(values.shape[:-2], values.dtype)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for column, (name, rule) in enumerate(VALENCE.items(), start=2):
+            first, second = chosen[..., column, 0], chosen[..., column, 1]
+            integral = above[..., column] + below(first, second, weights, column)
+            factor = rule / integral
+            factors[..., FITTED.index(name)] = factor
+            worst = np.fmax(worst, np.abs(integral * factor - rule))
+        factor = _gluon_factor(chosen, above, weights)
+        factors[..., FITTED.index("g")] = factor
+        momentum = _momentum(chosen, above, factor, weights)
+        worst = np.fmax(worst, np.abs(momentum - 1))
+    return factors, worst
 
 
-_SIGMA, _GLUON = (FITTED.index(name) for name in ("Sigma", "g"))
-_VALENCE = np.array([FITTED.index(name) for name in VALENCE])
-_RULES = np.array(list(VALENCE.values()))
-
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-
-
-@_compiled
-def _normalise(
-    values: NDArray[Any],
-    weight: NDArray[np.float64],
-    log_step: float,
-    below: NDArray[np.float64],
-    moment: NDArray[np.float64],
-    factors: NDArray[Any],
-    deviation: NDArray[Any],
-) -> None:
-    """Fill in `normalisations` of shapes (vectors, 8) and (vectors,), in double precision."""
-    for vector in range(len(values)):
-        f = values[vector]
-        worst = 0.0
-        for number in range(len(_RULES)):
-            column, own = _VALENCE[number], number + 2
-            first, second = np.float64(f[column, 0]), np.float64(f[column, 1])
-            integral = _above(f[column], weight[own])
-            integral += _below(first, second, log_step, below[own], moment[own])
-            factors[vector, column] = _RULES[number] / integral
-            found = abs(integral * factors[vector, column] - _RULES[number])
-            worst = max(worst, found) if found == found else worst
-        sigma, gluon = _above(f[_SIGMA], weight[0]), _above(f[_GLUON], weight[1])
-        factor = (1.0 - sigma) / gluon
-        # The momentum below the grid, 1e-6 of the whole, is not linear in the factor: the second
-        # of two steps settles it. What is left is that of the factor as it is stored.
-        rest = 0.0
-        for _ in range(3):
-            factor -= rest / gluon
-            factors[vector, _GLUON] = factor
-            stored = np.float64(factors[vector, _GLUON])
-            first = f[_SIGMA, 0] + stored * f[_GLUON, 0]
-            second = f[_SIGMA, 1] + stored * f[_GLUON, 1]
-            rest = sigma + stored * gluon - 1.0
-            rest += _below(first, second, log_step, below[0], moment[0])
-        deviation[vector] = max(worst, abs(rest)) if rest == rest else worst
+def _momentum(
+    chosen: NDArray[Any], above: NDArray[Any], factor: NDArray[Any], weights: SumRuleWeights
+) -> NDArray[Any]:
+    first, second = (chosen[..., 0, k] + factor * chosen[..., 1, k] for k in (0, 1))
+    return np.asarray(above[..., 0] + factor * above[..., 1] + below(first, second, weights, 0))
 
 
-@_compiled
-def _above(values: NDArray[Any], weight: NDArray[np.float64]) -> float:
-    """Integral above the grid's smallest point."""
-    total = 0.0
-    for k in range(len(values)):
-        total += values[k] * weight[k]
-    return total
+def _gluon_factor(
+    chosen: NDArray[Any], above: NDArray[Any], weights: SumRuleWeights
+) -> NDArray[Any]:
+    """Normalise the gluon so that the momentum is 1.
 
-
-@_compiled
-def _below(first: float, second: float, log_step: float, below: float, moment: float) -> float:
-    """Integral below the grid's smallest point, where x f goes on like a power of x.
-
-    Zero where x f at the two smallest points differs in sign.
+    The momentum below the grid, 1e-6 of the whole, is not linear in the factor: the second of two
+    steps settles it.
     """
-    ratio = second / first
-    if not 0.0 < ratio < math.inf:
-        return 0.0
-    return first * below / max(math.log(ratio) / log_step + moment, LEAST_POWER)
+    factor = (1 - above[..., 0]) / above[..., 1]
+    for _ in range(2):
+        rest = _momentum(chosen, above, factor, weights) - 1
+        factor = factor - rest / above[..., 1]
+    return np.asarray(factor)

@@ -15,7 +15,7 @@ from hepgym.envs.pdf_fit import constraints, preprocessing
 from hepgym.envs.pdf_fit.fit_data import FitData
 from hepgym.envs.pdf_fit.lecture_model import PARAMETERS, lecture_model, node_of_parameter
 from hepgym.envs.pdf_fit.problem import fit_problem
-from hepgym.envs.pdf_fit.sum_rules import INTEGRATED, normalisations, sum_rule_weights
+from hepgym.envs.pdf_fit.sum_rules import COLUMNS, normalisations, sum_rule_weights, sums
 
 X = lambert_grid()
 
@@ -76,8 +76,7 @@ def test_integrals_of_known_functions():
     assert factors[FITTED.index("V")] == pytest.approx(expected, rel=1e-5)
     momentum = euler_beta(a + 1, b + 1)
     assert factors[FITTED.index("g")] == pytest.approx((1 - momentum) / momentum, rel=1e-5)
-    above = weights.weight[INTEGRATED.index("Sigma")] @ values[0]
-    assert above == pytest.approx(momentum, rel=1e-5)
+    assert sums(values[COLUMNS], weights)[0] == pytest.approx(momentum, rel=1e-5)
     assert factors[FITTED.index("T3")] == 1
 
 
