@@ -35,11 +35,14 @@ class ClosureFits:
         float64, shape (universes, replicas, 9, grid).
     central
         float64, shape (universes, points): the pseudodata that each universe was fitted to.
+    seconds
+        What all fits took together.
     """
 
     truth: NDArray[np.float64]
     replicas: NDArray[np.float64]
     central: NDArray[np.float64]
+    seconds: float
 
 
 def closure_fits(
@@ -81,7 +84,7 @@ def closure_fits(
     """
     if universes < 1:
         raise ValueError(f"universes = {universes} is less than 1")
-    found, central = [], []
+    found, central, seconds = [], [], 0.0
     for universe in range(universes):
         plan = fit_plan(agent, settings, level=level, universe=universe, **arguments)
         fits = _surviving(
@@ -93,8 +96,9 @@ def closure_fits(
             progress=progress,
         )
         found.append(distributions(fits))
+        seconds += sum(replica.seconds for replica in fits)
         central.append(plan.problem().dis.central)
-    return ClosureFits(law(plan), np.array(found), np.array(central))
+    return ClosureFits(law(plan), np.array(found), np.array(central), seconds)
 
 
 def _surviving(plan: FitPlan, folder: Path, wanted: int, **keywords: Any) -> list[FittedReplica]:

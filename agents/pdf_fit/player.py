@@ -66,11 +66,8 @@ def run(task: Task, order: Order, progress: Progress) -> Outcome:
     settings = dict(order.settings)
     own = {name: settings.pop(name) for name in _PLAN & settings.keys()}
     start = time.perf_counter()
-    if CLOSURE in task.kinds:
-        predictions, lines, figures, numbers = _closure(order, settings, own, progress)
-        fitting = 0.0
-    else:
-        predictions, lines, figures, numbers, fitting = _real_data(order, settings, own, progress)
+    make = _closure if CLOSURE in task.kinds else _real_data
+    predictions, lines, figures, numbers, fitting = make(order, settings, own, progress)
     # A call that goes on where another one stopped is shorter than the fits took.
     seconds = max(time.perf_counter() - start, fitting / order.workers)
     submission = _write(task, order, predictions, {**settings, **own, **numbers}, seconds)
@@ -135,13 +132,15 @@ def _take(settings: dict[str, Any], name: str, default: Any) -> Any:
     return value
 
 
-Made = tuple[dict[str, NDArray[np.float64]], list[str], list[Path], dict[str, Any]]
+Made = tuple[dict[str, NDArray[np.float64]], list[str], list[Path], dict[str, Any], float]
+"""Predictions, lines to print, figures, settings that are not the agent's, and the seconds that all
+fits took together."""
 
 
 def _real_data(
     order: Order, settings: dict[str, Any], own: dict[str, Any], progress: Progress
-) -> tuple[*Made, float]:
-    """As `_closure`, and the seconds that all fits to all data took together."""
+) -> Made:
+    """Fit measured data; the seconds are those of the fits to all of them."""
     replicas = _take(settings, "replicas", 10)
     lhapdf = _take(settings, "lhapdf", "")
     folds, chronological = (_take(settings, name, False) for name in ("folds", "chronological"))
@@ -198,7 +197,7 @@ def _closure(
         **own,
     )
     lines = [f"{fits} fits of {replicas} replicas each"]
-    return {"xf": found.replicas}, lines, [], {"fits": fits, "replicas": replicas}
+    return {"xf": found.replicas}, lines, [], {"fits": fits, "replicas": replicas}, found.seconds
 
 
 def _kept(folder: Path, replicas: int) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ REFERENCES: dict[str, Reference] = {
     "gg-ttg": Reference(45.17, 0.015, _MAPS),
     "gg-ttg-helicity": Reference(45.17, 0.015, _MAPS),
     "gg-gggg-mhv": Reference(21215.0, 20.0, _MAPS),
-    "gg-ttgg": Reference(55.92, 0.1, _MAPS),
-    "gg-gggg": Reference(32900.0, 190.0, _MAPS),
+    "gg-ttgg": Reference(55.76, 0.07, _MAPS),
+    "gg-gggg": Reference(32945.0, 40.0, _MAPS),
 }
 """Values of the integrals; ``python benchmarks/integrands.py NAME`` computes them again."""
