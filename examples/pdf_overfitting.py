@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hepgym.agents.whole_files import write_whole
 from hepgym.datasets import parton_distributions
 from hepgym.datasets.parton_distributions.bases import EVOLUTION
 from hepgym.datasets.parton_distributions.splits import FOLDS, k_folds
@@ -67,7 +68,7 @@ class Data:
         return float(chi2_per_point(self.dis.central[rows], mean, matrix))
 
 
-def play(data: Data, epochs: int, replicas: int) -> dict[str, object]:
+def play(data: Data, settings: NeuralSettings, replicas: int) -> dict[str, object]:
     """Make the ten fits of one length.
 
     Returns
@@ -77,7 +78,6 @@ def play(data: Data, epochs: int, replicas: int) -> dict[str, object]:
         fold; "left_out": for each fold put aside chi2 of the three others, each left out besides;
         "xf": distributions for each fold put aside.
     """
-    settings = NeuralSettings(epochs=epochs, patience=1.0, validate_every=min(10, epochs))
     engine: NeuralEngine | None = None
     left_out = np.zeros((FOLDS, FOLDS))
     found = {name: [None] * FOLDS for name in ("training", "validation", "test", "xf")}
@@ -188,13 +188,11 @@ def main(given: Sequence[str] | None = None) -> None:
     for epochs in lengths:
         fixed = (arguments.seed, arguments.replicas, arguments.thin, epochs)
         file = arguments.output / f"{'_'.join(map(str, ('trial', *fixed)))}.json"
-        if file.exists():
-            held = json.loads(file.read_text())
-        else:
-            held = play(data, epochs, arguments.replicas)
-            partial = file.with_suffix(".part")
-            partial.write_text(json.dumps(held))
-            partial.replace(file)
+        settings = NeuralSettings(epochs=epochs, patience=1.0, validate_every=min(10, epochs))
+        held = json.loads(file.read_text()) if file.exists() else None
+        if held is None or held["settings"] != settings.to_json():
+            held = play(data, settings, arguments.replicas)
+            write_whole(file, json.dumps(held))
         trials.append(held)
         numbers = ", ".join(
             f"{name} {np.mean(held[name]):.3f}" for name in ("training", "validation", "left_out")

@@ -36,7 +36,7 @@ class ClosureFits:
     central
         float64, shape (universes, points): the pseudodata that each universe was fitted to.
     seconds
-        What all fits took together.
+        What the fits of these replicas took together.
     """
 
     truth: NDArray[np.float64]

@@ -11,7 +11,7 @@ from hepgym.datasets.parton_distributions.bases import EVOLUTION, FITTED
 from hepgym.datasets.parton_distributions.grid import lambert_grid
 from hepgym.datasets.parton_distributions.point_errors import PointErrors
 from hepgym.datasets.parton_distributions.sum_rules import sum_rules
-from hepgym.envs.pdf_fit import constraints, preprocessing
+from hepgym.envs.pdf_fit import constraints, kernels, preprocessing
 from hepgym.envs.pdf_fit.fit_data import FitData
 from hepgym.envs.pdf_fit.lecture_model import PARAMETERS, lecture_model, node_of_parameter
 from hepgym.envs.pdf_fit.problem import fit_problem
@@ -78,6 +78,24 @@ def test_integrals_of_known_functions():
     assert factors[FITTED.index("g")] == pytest.approx((1 - momentum) / momentum, rel=1e-5)
     assert sums(values[COLUMNS], weights)[0] == pytest.approx(momentum, rel=1e-5)
     assert factors[FITTED.index("T3")] == 1
+
+
+def test_compiled_sum_rules_are_those_of_single_fits(random):
+    """Also where x f changes its sign between the two smallest points."""
+    values = random.normal(size=(200, 8, len(X)))
+    weights = sum_rule_weights(X)
+    factors, deviation = np.ones((200, 8)), np.empty(200)
+    kernels.normalise(
+        values,
+        weights.weight,
+        weights.log_step,
+        weights.below,
+        weights.moment,
+        factors,
+        deviation,
+    )
+    np.testing.assert_allclose(factors, normalisations(values, weights)[0], rtol=1e-9)
+    assert deviation.max() < 1e-9
 
 
 def test_exponents_stay_in_their_ranges():
